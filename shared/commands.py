@@ -1,0 +1,187 @@
+"""What can be asked of an incident, and what comes of it: commands in, a step with events and a named reason out."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from shared.incident import Incident, Record
+from shared.notification import Notification
+
+
+class EventType(StrEnum):
+    """Facts about an incident, as the stream tells them."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATION_CLAIMED = "escalation_claimed"
+    ESCALATION_FAILED = "escalation_failed"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    SUPERSEDED = "superseded"
+    NOTIFIED = "notified"
+    NOTIFICATION_FAILED = "notification_failed"
+
+
+class Reason(StrEnum):
+    """Why a step is what it is: log field, metric label and part of the answer. Every outcome has one."""
+
+    # notifications
+    OPENED = "opened"
+    REOPENED = "reopened"
+    NEW_EPISODE = "new_episode"
+    JOINED = "joined"
+    REPEATED = "repeated"
+    LATE_AFTER_RESOLVE = "late_after_resolve"
+    LATE_AFTER_SUPERSEDE = "late_after_supersede"
+    SUPERSEDED = "superseded"
+    RESOLVED = "resolved"
+    RESOLVED_IN_PART = "resolved_in_part"
+    RESOLVED_BEFORE_FIRING = "resolved_before_firing"
+    RESOLVED_OTHER_EPISODE = "resolved_other_episode"
+    ALREADY_RESOLVED = "already_resolved"
+    # acknowledgement
+    ACKNOWLEDGED = "acknowledged"
+    ALREADY_ACKNOWLEDGED = "already_acknowledged"
+    ESCALATION_IN_PROGRESS = "escalation_in_progress"
+    ALREADY_ESCALATED = "already_escalated"
+    ALREADY_CLOSED = "already_closed"
+    # escalation
+    CLAIMED = "claimed"
+    TAKEN_OVER = "taken_over"
+    CLAIMED_BY_ANOTHER = "claimed_by_another"
+    NOT_DUE = "not_due"
+    ESCALATED = "escalated"
+    DUPLICATE_RECORD = "duplicate_record"
+    ESCALATION_FAILED = "escalation_failed"
+    ESCALATION_IN_DOUBT = "escalation_in_doubt"
+    CALLED_OFF = "called_off"
+    LEASE_LOST = "lease_lost"
+    # delivery
+    DELIVERY_BEGUN = "delivery_begun"
+    DELIVERY_TAKEN_OVER = "delivery_taken_over"
+    DELIVERY_BUSY = "delivery_busy"
+    DELIVERY_BACKING_OFF = "delivery_backing_off"
+    ALREADY_SHOWN = "already_shown"
+    DELIVERED = "delivered"
+    DUPLICATE_MESSAGE = "duplicate_message"
+    DELIVERY_FAILED = "delivery_failed"
+    # anything asked of an incident that is not there
+    UNKNOWN_INCIDENT = "unknown_incident"
+
+
+@dataclass(frozen=True)
+class Fire:
+    """A firing notification. `new_id` names the incident that it may open."""
+
+    notification: Notification
+    new_id: str
+
+
+@dataclass(frozen=True)
+class Resolve:
+    """A resolved notification. `new_id` names the closed incident that remembers it when nothing was open."""
+
+    notification: Notification
+    new_id: str
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    by: str
+    door: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The escalator wants to write the record. `grace` is how long ServiceNow may go on with a request whose caller is gone."""
+
+    token: str
+    lease: timedelta
+    grace: timedelta
+
+
+@dataclass(frozen=True)
+class RecordWritten:
+    token: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class EscalationFailed:
+    """`doubt` is how long the attempt may still take effect; None: it surely did not."""
+
+    token: str
+    error: str
+    retry_in: timedelta
+    doubt: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class BeginDelivery:
+    token: str
+    lease: timedelta
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The Slack message `ts` in `channel` now shows `revision`."""
+
+    token: str
+    channel: str
+    ts: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class DeliveryFailed:
+    """`in_doubt`: Slack may have taken it though its answer was lost."""
+
+    token: str
+    error: str
+    retry_in: timedelta
+    in_doubt: bool = False
+
+
+Command = (
+    Fire
+    | Resolve
+    | Acknowledge
+    | Claim
+    | RecordWritten
+    | EscalationFailed
+    | BeginDelivery
+    | Delivered
+    | DeliveryFailed
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact about an incident. `data` is JSON-ready and small, but for a notification's `body`."""
+
+    type: EventType
+    incident_id: str
+    version: int
+    at: datetime
+    reason: Reason
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One incident as it is to be, and the facts that this makes true. `body`: the notification body, where it is a new one."""
+
+    incident: Incident
+    events: tuple[Event, ...] = ()
+    body: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A decision. `incident` is the one that the command was about, changed or not; `changes` are to be committed together."""
+
+    incident: Incident | None
+    reason: Reason
+    changes: tuple[Change, ...] = ()

@@ -1,0 +1,107 @@
+"""Incidents that somebody must look at again at a given time: a sorted set, leased so that a crash loses none."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from shared.redis_client import Script, Scripts, StoreUnavailableError
+
+LEASE = timedelta(seconds=10)
+"""Time for the one who took an id to load, decide and commit; the commit then sets the next due time itself."""
+
+LONGEST_NAP = 1.0
+"""Seconds. An earlier entry that nobody told us of waits at most this long."""
+
+PAUSE_AFTER_TROUBLE = 0.5
+
+_LEASE = Script.named("lease")
+
+
+@dataclass(frozen=True)
+class Due:
+    ids: tuple[str, ...]
+    next_in: timedelta | None
+    """Until the earliest entry that is left, zero if it is due already; None: nothing is waiting."""
+
+
+class DueTimes:
+    def __init__(self, scripts: Scripts, key: str) -> None:
+        self._scripts = scripts
+        self._key = key
+
+    async def lease(self, limit: int) -> Due:
+        reply = await self._scripts.run(_LEASE, [self._key], [limit, round(LEASE.total_seconds() * 1000)])
+        now, following, *ids = reply
+        next_in = timedelta(milliseconds=max(0.0, float(following) - int(now))) if following else None
+        return Due(tuple(id_.decode() for id_ in ids), next_in)
+
+
+class Poller:
+    """Hands due incidents to `handle`, up to `concurrency` at once, until `stopping` is set. `wake` ends a nap early."""
+
+    def __init__(
+        self,
+        due_times: DueTimes,
+        handle: Callable[[str], Awaitable[None]],
+        stopping: asyncio.Event,
+        *,
+        name: str,
+        concurrency: int,
+    ) -> None:
+        self._due_times = due_times
+        self._handle = handle
+        self._stopping = stopping
+        self._concurrency = concurrency
+        self._log = structlog.get_logger(poller=name)
+        self._woken = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self.healthy = False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._nap(await self._turn())
+                self.healthy = True
+            except StoreUnavailableError as error:
+                self.healthy = False
+                self._log.warning("due_times_unavailable", error=str(error))
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE * (1 + random.random()))
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _turn(self) -> float:
+        """Start what is due and there is room for. Seconds until the next turn makes sense."""
+        self._woken.clear()
+        room = self._concurrency - len(self._running)
+        if room <= 0:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            return 0
+        due = await self._due_times.lease(room)
+        for incident_id in due.ids:
+            task = asyncio.create_task(self._one(incident_id))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return LONGEST_NAP if due.next_in is None else min(due.next_in.total_seconds(), LONGEST_NAP)
+
+    async def _one(self, incident_id: str) -> None:
+        """A failure here costs nothing but time: the lease runs out and the incident is due again."""
+        try:
+            await self._handle(incident_id)
+        except StoreUnavailableError as error:
+            self._log.warning("put_off", incident=incident_id, error=str(error))
+        except Exception:
+            self._log.exception("handler_failed", incident=incident_id)
+
+    async def _nap(self, seconds: float) -> None:
+        if seconds > 0 and not self._stopping.is_set():
+            try:
+                await asyncio.wait_for(self._woken.wait(), seconds)
+            except TimeoutError:
+                return

@@ -1,0 +1,170 @@
+"""An incident: one firing episode of one group of alerts. A value; `shared.transitions` says how it changes."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.notification import Alert, Call, Facts, Frozen
+
+
+class State(StrEnum):
+    """What an incident is, in one word. Derived from its parts, so the parts can never contradict it."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ESCALATING = "escalating"
+    ESCALATED = "escalated"
+    RESOLVED = "resolved"
+    SUPERSEDED = "superseded"
+
+
+class Acknowledgement(Frozen):
+    at: datetime
+    by: str
+    door: str
+    """Which way it came in: `link`, and later `button`, `console`, …"""
+
+
+class Closure(Frozen):
+    at: datetime
+    state: State
+    """RESOLVED or SUPERSEDED."""
+    never_fired: bool = False
+    """The resolved notification came without, or before, its firing one: there was nothing to tell anybody."""
+
+
+class Record(Frozen):
+    """The row in ServiceNow."""
+
+    sys_id: str
+    number: str
+    url: str
+    instance: str | None
+    at: datetime
+
+
+class Lease(Frozen):
+    """One worker's right to act on the outside world for this incident. Whoever finds it expired may take over."""
+
+    token: str
+    at: datetime
+    until: datetime
+
+
+class Effort(Frozen):
+    """Where one outside effect stands: who is at it, how often it failed, when to try again, and whether we are in doubt."""
+
+    lease: Lease | None = None
+    attempts: int = 0
+    """Failed attempts in a row."""
+    retry_at: datetime | None = None
+    error: str = ""
+    doubt_until: datetime | None = None
+    """Set when an attempt may have taken effect though its answer was lost: until then, look; do not repeat."""
+
+    def held_by(self, token: str, now: datetime) -> bool:
+        return self.lease is not None and self.lease.token == token and self.lease.until > now
+
+    def held_by_another(self, token: str, now: datetime) -> bool:
+        return self.lease is not None and self.lease.token != token and self.lease.until > now
+
+    def backing_off(self, now: datetime) -> bool:
+        return self.retry_at is not None and self.retry_at > now
+
+    @property
+    def due(self) -> datetime | None:
+        """When somebody must look again by themselves; None: no attempt is under way or waiting."""
+        return self.lease.until if self.lease else self.retry_at or self.doubt_until
+
+
+class Message(Frozen):
+    """The Slack message that stands for this incident."""
+
+    channel: str
+    ts: str
+    shown: int
+    """The revision that it shows."""
+
+
+class Predecessor(Frozen):
+    """The episode before this one, remembered so that its late copies are known for what they are."""
+
+    alert_keys: frozenset[str]
+    closed_at: datetime
+
+
+class Incident(Frozen):
+    """The current state. `version` counts commits (compare-and-set); `revision` counts changes that people can see."""
+
+    id: str
+    dedup_key: str
+    version: int = 0
+    revision: int = 1
+    opened_at: datetime
+    seen_at: datetime
+    notifications: int = 1
+    facts: Facts
+    alerts: tuple[Alert, ...]
+    call: Call
+    warnings: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    acknowledgement: Acknowledgement | None = None
+    escalation: Effort = Effort()
+    record: Record | None = None
+    closure: Closure | None = None
+    message: Message | None = None
+    delivery: Effort = Effort()
+    predecessor: Predecessor | None = None
+
+    @property
+    def state(self) -> State:
+        if self.closure:
+            return self.closure.state
+        if self.record:
+            return State.ESCALATED
+        if self.escalation.lease:
+            return State.ESCALATING
+        return State.ACKNOWLEDGED if self.acknowledgement else State.OPEN
+
+    @property
+    def alert_keys(self) -> frozenset[str]:
+        return frozenset(alert.key for alert in self.alerts)
+
+    @property
+    def firing_count(self) -> int:
+        return sum(alert.firing for alert in self.alerts)
+
+    @property
+    def can_acknowledge(self) -> bool:
+        return self.state is State.OPEN
+
+    @property
+    def awaits_escalation(self) -> bool:
+        """Nobody has acknowledged, there is no record yet, and a deadline runs or has run out."""
+        return self.deadline is not None and not (self.acknowledgement or self.closure or self.record)
+
+    @property
+    def escalation_due(self) -> datetime | None:
+        """When the escalator must look at this incident next; None: never."""
+        if self.record:
+            return None
+        if (
+            self.escalation.lease or self.escalation.doubt_until
+        ):  # also when closed: find out what became of the attempt
+            return self.escalation.due
+        return self.escalation.due or self.deadline if self.awaits_escalation else None
+
+    @property
+    def delivery_due(self) -> datetime | None:
+        """When the notifier must look again by itself; None: the next event is soon enough."""
+        return self.delivery.due
+
+    @property
+    def is_shown(self) -> bool:
+        """The Slack message shows the present, or there is nothing to show."""
+        if self.message is None:
+            return self.closure is not None and self.closure.never_fired
+        return self.message.shown == self.revision
+
+    def lateness(self, now: datetime) -> timedelta:
+        """How long after its deadline `now` is; zero without a deadline."""
+        return max(now - self.deadline, timedelta(0)) if self.deadline else timedelta(0)

@@ -1,0 +1,70 @@
+"""Every Redis key that Ackstream uses, with its lifetime. No other module spells a key.
+
+All keys of one partition share the hash tag `{ackstream:N}`, so that each script runs on one node of a Redis Cluster.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+OPEN_LIFETIME = timedelta(days=30)
+"""An open incident and its ACK key live this long after their last change (and after their deadline)."""
+
+CLOSED_LIFETIME = timedelta(days=7)
+"""A closed incident stays readable this long: late copies, pages behind old links, people at the next day's review."""
+
+DEAD_LETTER_LIFETIME = timedelta(days=30)
+
+SIGNING_KEYS = "ackstream:signing-keys"
+"""List of keys that sign acknowledge links, newest first. No lifetime: the installation owns it."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one partition."""
+
+    partition: int = 0
+
+    @property
+    def _tag(self) -> str:
+        return f"{{ackstream:{self.partition}}}"
+
+    @property
+    def events(self) -> str:
+        """Stream of events; owner: the retention job."""
+        return f"{self._tag}:events"
+
+    @property
+    def deadlines(self) -> str:
+        """Sorted set: incident id → Unix milliseconds at which the escalator must look. Entries leave with their outcome."""
+        return f"{self._tag}:deadlines"
+
+    @property
+    def deliveries(self) -> str:
+        """Sorted set: incident id → Unix milliseconds at which the notifier must look again. Entries leave with their outcome."""
+        return f"{self._tag}:deliveries"
+
+    @property
+    def recent(self) -> str:
+        """Sorted set: incident id → Unix milliseconds of its opening, for people. Cut by age at every commit."""
+        return f"{self._tag}:recent"
+
+    @property
+    def dead(self) -> str:
+        """Stream of dead letters. Cut by age (DEAD_LETTER_LIFETIME) at every addition."""
+        return f"{self._tag}:dead"
+
+    def incident(self, incident_id: str) -> str:
+        """Hash: `version`, `commit`, `state` (JSON), `body` (JSON). Lifetime: OPEN_LIFETIME or CLOSED_LIFETIME."""
+        return f"{self._tag}:incident:{incident_id}"
+
+    def ack(self, incident_id: str) -> str:
+        """String (JSON): who acknowledged. Present means acknowledged; absent means nothing. Lives as its incident does."""
+        return f"{self._tag}:ack:{incident_id}"
+
+    def open(self, dedup_key: str) -> str:
+        """String: id of the latest incident of a dedup key, kept after it closed so that late copies are known. Same lifetime."""
+        return f"{self._tag}:open:{dedup_key}"
+
+    @property
+    def incident_prefix(self) -> str:
+        return self.incident("")

@@ -1,0 +1,28 @@
+"""Every metric of Ackstream, declared before it is used. Prefix `ackstream_`, base units."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+NOTIFICATIONS = Counter(
+    "ackstream_notifications",
+    "Notifications received, by the reason of what became of them",
+    ["source", "reason"],
+)
+REFUSED = Counter("ackstream_requests_refused", "Requests to ingest that were not accepted", ["why"])
+WARNINGS = Counter(
+    "ackstream_parameter_warnings", "Query parameters that were not understood or not used", ["parameter"]
+)
+ACKNOWLEDGEMENTS = Counter("ackstream_acknowledgements", "Attempts to acknowledge", ["door", "reason"])
+EVENTS_CONSUMED = Counter("ackstream_events_consumed", "Stream entries dealt with", ["group"])
+DEAD_LETTERS = Counter(
+    "ackstream_dead_letters", "Payloads kept because they could not be understood", ["origin"]
+)
+DELIVERIES = Counter("ackstream_deliveries", "Calls to Slack by result", ["call", "result"])
+DELIVERY_SECONDS = Histogram("ackstream_delivery_seconds", "Time of one call to Slack", ["call"])
+ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
+ESCALATION_SECONDS = Histogram("ackstream_escalation_seconds", "Time of one escalation attempt")
+ESCALATION_LATENESS = Histogram(
+    "ackstream_escalation_lateness_seconds",
+    "Time from an incident's deadline to its record",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
+)
+BUILD = Gauge("ackstream_build_info", "Always 1; the labels tell the version", ["version", "service"])

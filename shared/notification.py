@@ -1,0 +1,69 @@
+"""One webhook body in our words. The modules that parse bodies make these; everything behind them reads nothing else."""
+
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """Base of every value that travels through the pipeline: immutable, compared by value, kept as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Alert(Frozen):
+    """One alert of a notification. `key` identifies one firing of it: the same problem that fires anew has another key."""
+
+    key: str
+    firing: bool
+    started_at: datetime | None = None
+    """None when the source does not say; such an alert is never taken for a late copy."""
+    name: str = ""
+    summary: str = ""
+
+
+class Link(Frozen):
+    text: str
+    url: str
+
+
+class Facts(Frozen):
+    """What people and templates are told, whatever the source. Plain text: nothing here is escaped for any medium."""
+
+    source: str
+    """`alertmanager`, `grafana`, `sentry`, `cloudwatch`, `fluentbit` or `generic`."""
+    title: str
+    severity: str = ""
+    summary: str = ""
+    resource: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    links: tuple[Link, ...] = ()
+    truncated: int = 0
+    """How many alerts the sender left out of the body."""
+
+
+class Call(Frozen):
+    """What this notification asks of on-call and routing, after configuration and query parameters were weighed."""
+
+    wait: timedelta | None
+    """Time to acknowledge before the escalation; zero escalates at once; None: no on-call."""
+    instance: str | None = None
+    """Key of a named ServiceNow instance; None is the default one."""
+    channel: str | None = None
+    """Slack channel id; None is the configured one."""
+
+
+class Notification(Frozen):
+    """A firing or resolved notification. `body` is the JSON object as it came, for templates and for replay."""
+
+    dedup_key: str
+    firing: bool
+    facts: Facts
+    alerts: tuple[Alert, ...]
+    call: Call
+    body: str
+    warnings: tuple[str, ...] = ()
+    join_window: timedelta | None = None
+    """How long after its opening an incident is joined; None: for as long as it is open. Bodies without an identity of
+    their own are told apart by content, and the same content an hour later is news again."""

@@ -1,0 +1,145 @@
+"""Connections to Redis with our own settings, and the scripts that run over them.
+
+redis-py would repeat a write whose answer was lost (seen: one XADD became two entries). Here the client never repeats
+anything; what may be repeated is decided where its meaning is known.
+"""
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+CONNECT_TIMEOUT = 1.0
+"""Seconds."""
+
+SOCKET_TIMEOUT = 2.0
+"""Seconds. Every command answers at once or not at all; blocking reads have a client of their own."""
+
+BLOCK_SECONDS = 2.0
+BLOCKING_SOCKET_TIMEOUT = BLOCK_SECONDS + 3.0
+"""Longer than the block: a socket that times out first looks like a lost connection on every idle stream."""
+
+MAX_BATCH = 256
+"""Calls in one pipeline. More would make the first caller wait for the last one's work."""
+
+UNAVAILABLE_REPLIES = (
+    "OOM",
+    "MISCONF",
+    "READONLY",
+    "LOADING",
+    "CLUSTERDOWN",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "BUSY",
+)
+
+
+class StoreUnavailableError(Exception):
+    """Redis cannot take it now: not reachable, full, loading, read-only. Try again later; what was sent may have been done."""
+
+
+def connect(
+    url: str, *, blocking: bool = False, verify_tls: bool = True, ca_cert: str | None = None
+) -> Redis:
+    """A client for `url` (redis://, rediss://, unix://). `blocking`: for XREADGROUP with BLOCK only."""
+    options: dict[str, Any] = {}
+    if url.startswith("rediss://"):
+        options["ssl_cert_reqs"] = ssl.CERT_REQUIRED if verify_tls else ssl.CERT_NONE
+        options["ssl_check_hostname"] = verify_tls
+        if ca_cert:
+            options["ssl_ca_certs"] = ca_cert
+    return Redis.from_url(
+        url,
+        socket_timeout=BLOCKING_SOCKET_TIMEOUT if blocking else SOCKET_TIMEOUT,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+        **options,
+    )
+
+
+def unavailable(error: Exception) -> bool:
+    """Whether `error` speaks of Redis' condition rather than of a mistake of ours."""
+    if isinstance(error, ResponseError):
+        return str(error).startswith(UNAVAILABLE_REPLIES)
+    return isinstance(error, RedisError | OSError | asyncio.TimeoutError)
+
+
+@dataclass(frozen=True)
+class Script:
+    source: str
+    sha: str
+
+    @classmethod
+    def named(cls, name: str) -> "Script":
+        source = resources.files("shared").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+@dataclass
+class _Call:
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[str | bytes | int]
+    answer: asyncio.Future[Any]
+
+
+class Scripts:
+    """Runs scripts; calls that are made while a pipeline is under way travel together in the next one."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._waiting: list[_Call] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
+        """The script's answer. Raises StoreUnavailableError when Redis cannot take it; then it may have run, or not."""
+        call = _Call(script, keys, args, asyncio.get_running_loop().create_future())
+        self._waiting.append(call)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all())
+        return await call.answer
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            try:
+                await self._send(batch)
+            except Exception as error:  # noqa: BLE001  whatever it is, it belongs to those who wait
+                for call in batch:
+                    _settle(call, error)
+
+    async def _send(self, batch: list[_Call], *, loaded: bool = False) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        for call in batch:
+            pipeline.execute_command("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args)
+        answers = await pipeline.execute(raise_on_error=False)
+        unknown = []
+        for call, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, NoScriptError) and not loaded:
+                unknown.append(call)
+            else:
+                _settle(call, answer)
+        if unknown:  # a new server, a failover or SCRIPT FLUSH
+            for source in {call.script.source for call in unknown}:
+                await self._client.script_load(source)
+            await self._send(unknown, loaded=True)
+
+
+def _settle(call: _Call, answer: Any) -> None:
+    if call.answer.done():  # its caller has given up
+        return
+    if not isinstance(answer, Exception):
+        call.answer.set_result(answer)
+    elif unavailable(answer):
+        call.answer.set_exception(StoreUnavailableError(str(answer) or type(answer).__name__))
+    else:
+        call.answer.set_exception(answer)

@@ -1,0 +1,181 @@
+"""The only writer of incidents: loads one, lets `advance` decide, commits the step if nothing has moved on, else starts over."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared import keys as lifetimes
+from shared.commands import Change, Command, Event, Fire, Reason, Resolve, Step
+from shared.identity import new_incident_id, partition_of_dedup_key, partition_of_incident
+from shared.incident import Incident
+from shared.keys import Keys
+from shared.notification import Notification
+from shared.redis_client import Script, Scripts, StoreUnavailableError
+from shared.transitions import advance
+
+SCHEMA = 1
+"""Of stream entries. A service that meets a newer one leaves it to its newer sibling."""
+
+MAX_TRIES = 50
+"""Of one command against others that change the same incident. Each try that fails means that somebody else's succeeded."""
+
+_COMMIT = Script.named("commit")
+_LOAD = Script.named("load")
+_FIND = Script.named("find")
+_SCHEDULE = Script.named("schedule")
+_ANY = "*"
+
+
+class ContentionError(StoreUnavailableError):
+    """Too many others change this incident at once."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """`now` is Redis' clock: the only one that decides anything, so that no two processes disagree on what is due."""
+
+    incident: Incident | None
+    now: datetime
+    body: str = "{}"
+
+
+class Store:
+    """`partitions`: how many the dedup keys are spread over; an incident's id tells which one it is in."""
+
+    def __init__(self, scripts: Scripts, partitions: int = 1) -> None:
+        self._scripts = scripts
+        self._partitions = partitions
+
+    async def load(self, incident_id: str) -> Loaded:
+        key = _keys_of(incident_id).incident(incident_id)
+        now, _, state, body = await self._scripts.run(_LOAD, [key], [])
+        return Loaded(_incident(state), _moment(now), body.decode() if body else "{}")
+
+    async def receive(self, notification: Notification) -> Step:
+        """Bring a notification to the incident that it belongs to. Once this returns it is durable."""
+        partition = partition_of_dedup_key(notification.dedup_key, self._partitions)
+        keys = Keys(partition)
+        for _ in range(MAX_TRIES):
+            open_key = keys.open(notification.dedup_key)
+            reply = await self._scripts.run(_FIND, [open_key], [keys.incident_prefix])
+            now, named, incident = _moment(reply[0]), reply[1].decode(), _incident(reply[2])
+            new_id = new_incident_id(now, partition, secrets.token_bytes(9))
+            command = Fire(notification, new_id) if notification.firing else Resolve(notification, new_id)
+            step = advance(incident, command, now)
+            if await self.commit(step, now, open_names=named):
+                return step
+        raise ContentionError(f"{MAX_TRIES} others were faster at dedup key {notification.dedup_key}")
+
+    async def apply(self, incident_id: str, command: Command) -> Step:
+        """Let `command` act on the incident. The step that comes back is committed (or needed no commit)."""
+        for _ in range(MAX_TRIES):
+            loaded = await self.load(incident_id)
+            step = advance(loaded.incident, command, loaded.now)
+            if await self.commit(step, loaded.now):
+                return step
+        raise ContentionError(f"{MAX_TRIES} others were faster at incident {incident_id}")
+
+    async def commit(self, step: Step, now: datetime, *, open_names: str = _ANY) -> bool:
+        """True once the step is durable; False when something has moved on: load and decide again.
+
+        `open_names`: the incident that the open key named when the step was decided; asked where a step opens an incident.
+        A lost answer is asked for once more with the same commit id, and counts once.
+        """
+        if not step.changes or step.incident is None:
+            return True
+        keys, args = _commit_call(step, now, open_names)
+        try:
+            return bool(await self._scripts.run(_COMMIT, keys, args))
+        except StoreUnavailableError:
+            return bool(await self._scripts.run(_COMMIT, keys, args))
+
+    async def schedule(self, incident: Incident) -> None:
+        """Make the deadline agree with `incident`, should it have been lost or left behind. Leases stay as they are."""
+        keys = _keys_of(incident.id)
+        due = _milliseconds(incident.escalation_due)
+        await self._scripts.run(
+            _SCHEDULE, [keys.deadlines, keys.incident(incident.id)], [incident.id, incident.version, due]
+        )
+
+
+def _commit_call(step: Step, now: datetime, open_names: str) -> tuple[list[str], list[str | int]]:
+    incident = step.incident
+    assert incident is not None  # noqa: S101  for the type checker: a step with changes has one
+    keys = _keys_of(incident.id)
+    names = [keys.events, keys.deadlines, keys.deliveries, keys.recent, keys.open(incident.dedup_key)]
+    args: list[str | int] = [
+        secrets.token_hex(8),
+        len(step.changes),
+        _milliseconds(now - lifetimes.OPEN_LIFETIME),
+        incident.id,
+        _lifetime(incident, now),
+        open_names,
+    ]
+    for change in step.changes:
+        names += [keys.incident(change.incident.id), keys.ack(change.incident.id)]
+        args += _change_args(change, now)
+    return names, args
+
+
+def _change_args(change: Change, now: datetime) -> list[str | int]:
+    incident = change.incident
+    ack = incident.acknowledgement
+    args: list[str | int] = [
+        incident.id,
+        incident.version - 1,
+        incident.model_dump_json(exclude_defaults=True),
+        change.body or "",
+        _lifetime(incident, now),
+        _milliseconds(incident.escalation_due),
+        _milliseconds(incident.delivery_due),
+        ack.model_dump_json() if ack else "",
+        _milliseconds(incident.opened_at) if incident.version == 1 else "",
+        len(change.events),
+    ]
+    for event in change.events:
+        parts = _entry(event)
+        args += [len(parts), *parts]
+    return args
+
+
+def _entry(event: Event) -> list[str]:
+    """An event as the fields of a stream entry."""
+    return [
+        *("schema", str(SCHEMA)),
+        *("type", event.type),
+        *("incident", event.incident_id),
+        *("version", str(event.version)),
+        *("at", str(_milliseconds(event.at))),
+        *("reason", event.reason),
+        *("data", json.dumps(event.data, separators=(",", ":"), ensure_ascii=False)),
+    ]
+
+
+def _lifetime(incident: Incident, now: datetime) -> int:
+    """Milliseconds. A waiting deadline keeps its incident alive however far away it is."""
+    if incident.closure:
+        return _span(lifetimes.CLOSED_LIFETIME)
+    waiting = max(incident.deadline - now, timedelta(0)) if incident.deadline else timedelta(0)
+    return _span(waiting + lifetimes.OPEN_LIFETIME)
+
+
+def _keys_of(incident_id: str) -> Keys:
+    return Keys(partition_of_incident(incident_id))
+
+
+def _incident(state: bytes | None) -> Incident | None:
+    return Incident.model_validate_json(state) if state else None
+
+
+def _moment(milliseconds: bytes) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _milliseconds(moment: datetime | None) -> int | str:
+    return "" if moment is None else round(moment.timestamp() * 1000)
+
+
+def _span(duration: timedelta) -> int:
+    return round(duration / timedelta(milliseconds=1))

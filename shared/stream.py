@@ -1,0 +1,117 @@
+"""The event stream as one consumer of one group sees it. The only module that knows Redis' stream commands and replies."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared.redis_client import BLOCK_SECONDS
+from shared.store import SCHEMA
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event as it lies in the stream. `fields` are raw: what a stranger put there must not stop the reader."""
+
+    id: str
+    fields: dict[bytes, bytes]
+
+    def text(self, field: str) -> str:
+        """A field's text. Raises UndecodableError."""
+        try:
+            return self.fields[field.encode()].decode()
+        except (KeyError, UnicodeDecodeError) as error:
+            raise UndecodableError(f"entry {self.id}: field {field!r} is missing or not UTF-8") from error
+
+    @property
+    def incident_id(self) -> str:
+        return self.text("incident")
+
+    @property
+    def type(self) -> str:
+        return self.text("type")
+
+    def check_schema(self) -> None:
+        """Raises UndecodableError for an entry that no version of ours wrote, NewerSchemaError for one of a newer version."""
+        text = self.text("schema")
+        if not text.isascii() or not text.isdigit():
+            raise UndecodableError(f"entry {self.id}: schema {text!r} is not a number")
+        if int(text) > SCHEMA:
+            raise NewerSchemaError(f"entry {self.id} has schema {text}; this version reads up to {SCHEMA}")
+
+    def as_json(self) -> str:
+        fields = {
+            key.decode(errors="replace"): value.decode(errors="replace") for key, value in self.fields.items()
+        }
+        return json.dumps(fields, ensure_ascii=False)
+
+
+class UndecodableError(Exception):
+    """An entry that no retry will ever make sense of: a dead letter."""
+
+
+class NewerSchemaError(Exception):
+    """An entry for a newer sibling: left pending, for it to reclaim."""
+
+
+class StreamReader:
+    """One consumer of `group` on `stream`. `blocking` is a client whose sockets outlast a block (see redis_client)."""
+
+    def __init__(self, blocking: Redis, client: Redis, stream: str, group: str, consumer: str) -> None:
+        self._blocking = blocking
+        self._client = client
+        self._stream = stream
+        self._group = group
+        self._consumer = consumer
+
+    async def ensure_group(self) -> None:
+        """Create the group at the very beginning: what was accepted before the first consumer came counts too."""
+        try:
+            await self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def own_history(self, after: str, count: int) -> list[Entry]:
+        """Entries that were handed to this consumer and not acknowledged, also those whose reply was lost on the way."""
+        reply = await self._client.xreadgroup(self._group, self._consumer, {self._stream: after}, count=count)
+        return _entries_of_read(reply)
+
+    async def read_new(self, count: int) -> list[Entry]:
+        """Wait up to BLOCK_SECONDS for entries that no consumer of the group has seen."""
+        block = round(BLOCK_SECONDS * 1000)
+        reply = await self._blocking.xreadgroup(
+            self._group, self._consumer, {self._stream: ">"}, count=count, block=block
+        )
+        return _entries_of_read(reply)
+
+    async def reclaim(self, idle_milliseconds: int, count: int) -> list[Entry]:
+        """Take over what another consumer has left pending for too long. Walks the whole list, however long it is."""
+        cursor, taken = "0-0", []
+        while len(taken) < count:
+            reply: Any = await self._client.xautoclaim(
+                self._stream, self._group, self._consumer, idle_milliseconds, start_id=cursor, count=count
+            )
+            cursor = reply[0].decode()
+            taken += _entries(reply[1])
+            if cursor == "0-0":
+                break
+        return taken
+
+    async def done(self, ids: Iterable[str]) -> None:
+        if listed := list(ids):
+            await self._client.xack(self._stream, self._group, *listed)
+
+
+def _entries_of_read(reply: Any) -> list[Entry]:
+    """XREADGROUP answers a list of (stream, entries) pairs, or a mapping under RESP3."""
+    pairs = reply.items() if isinstance(reply, dict) else reply or []
+    return [entry for _, entries in pairs for entry in _entries(entries)]
+
+
+def _entries(raw: Any) -> list[Entry]:
+    """Entries of a reply. A trimmed one comes without fields (6.2 gives no id either) and is no longer there to handle."""
+    return [Entry(id_.decode(), fields or {}) for id_, fields in raw if id_ is not None]

@@ -1,0 +1,230 @@
+"""`advance`: the one place where an incident changes. Pure: no I/O, no clock, no configuration.
+
+Notifications are decided in `shared.episodes`; acknowledging, escalating and delivering here.
+"""
+
+from datetime import datetime
+from typing import Any, assert_never
+
+from shared import episodes
+from shared.commands import (
+    Acknowledge,
+    BeginDelivery,
+    Change,
+    Claim,
+    Command,
+    Delivered,
+    DeliveryFailed,
+    EscalationFailed,
+    Event,
+    EventType,
+    Fire,
+    Reason,
+    RecordWritten,
+    Resolve,
+    Step,
+)
+from shared.incident import Acknowledgement, Effort, Incident, Lease, Message, State
+
+
+def advance(  # noqa: C901, PLR0911  one line per command
+    incident: Incident | None, command: Command, now: datetime
+) -> Step:
+    """Decide what `command` makes of `incident` at `now`. Every outcome, also "nothing to do", has a named reason."""
+    match command:
+        case Fire():
+            return episodes.fire(incident, command, now)
+        case Resolve():
+            return episodes.resolve(incident, command, now)
+    if incident is None:
+        return Step(None, Reason.UNKNOWN_INCIDENT)
+    match command:
+        case Acknowledge():
+            return _acknowledge(incident, command, now)
+        case Claim():
+            return _claim(incident, command, now)
+        case RecordWritten():
+            return _record_written(incident, command, now)
+        case EscalationFailed():
+            return _escalation_failed(incident, command, now)
+        case BeginDelivery():
+            return _begin_delivery(incident, command, now)
+        case Delivered():
+            return _delivered(incident, command, now)
+        case DeliveryFailed():
+            return _delivery_failed(incident, command, now)
+        case _:
+            assert_never(command)
+
+
+def _changed(
+    incident: Incident,
+    now: datetime,
+    reason: Reason,
+    event: EventType | None = None,
+    data: dict[str, Any] | None = None,
+    *,
+    visible: bool = False,
+    **update: Any,
+) -> Step:
+    """The step that sets `update`. `visible`: people must see it. No event: nobody else needs to hear of it."""
+    update |= {"version": incident.version + 1, "revision": incident.revision + visible}
+    changed = incident.model_copy(update=update)
+    events = (Event(event, changed.id, changed.version, now, reason, data or {}),) if event else ()
+    return Step(changed, reason, (Change(changed, events),))
+
+
+def _acknowledge(incident: Incident, command: Acknowledge, now: datetime) -> Step:
+    refusals = {
+        State.ACKNOWLEDGED: Reason.ALREADY_ACKNOWLEDGED,
+        State.ESCALATING: Reason.ESCALATION_IN_PROGRESS,
+        State.ESCALATED: Reason.ALREADY_ESCALATED,
+        State.RESOLVED: Reason.ALREADY_CLOSED,
+        State.SUPERSEDED: Reason.ALREADY_CLOSED,
+    }
+    if refusal := refusals.get(incident.state):
+        return Step(incident, refusal)
+    acknowledgement = Acknowledgement(at=now, by=command.by, door=command.door)
+    return _changed(
+        incident,
+        now,
+        Reason.ACKNOWLEDGED,
+        EventType.ACKNOWLEDGED,
+        {"by": command.by, "door": command.door},
+        visible=True,
+        acknowledgement=acknowledgement,
+    )
+
+
+def _claim(incident: Incident, command: Claim, now: datetime) -> Step:
+    """Once claimed, an acknowledgement can no longer slip in between our look and the record."""
+    effort = incident.escalation
+    due = incident.escalation_due
+    if effort.held_by_another(command.token, now):
+        return Step(incident, Reason.CLAIMED_BY_ANOTHER)
+    if effort.held_by(command.token, now):  # the answer to this very claim was lost
+        return Step(incident, Reason.CLAIMED)
+    if due is None or due > now:
+        return Step(incident, _why_not_due(incident))
+    taken_over = effort.lease is not None
+    doubt_until = effort.doubt_until
+    if effort.lease:  # its holder fell silent, perhaps in the middle of the request
+        doubt_until = effort.lease.until + command.grace
+    lease = Lease(token=command.token, at=now, until=now + command.lease)
+    effort = effort.model_copy(update={"lease": lease, "retry_at": None, "doubt_until": doubt_until})
+    reason = Reason.TAKEN_OVER if taken_over else Reason.CLAIMED
+    data = {"token": command.token, "attempt": effort.attempts + 1}
+    return _changed(incident, now, reason, EventType.ESCALATION_CLAIMED, data, escalation=effort)
+
+
+def _why_not_due(incident: Incident) -> Reason:
+    if incident.record:
+        return Reason.ALREADY_ESCALATED
+    if incident.closure:
+        return Reason.ALREADY_CLOSED
+    return Reason.ALREADY_ACKNOWLEDGED if incident.acknowledgement else Reason.NOT_DUE
+
+
+def _record_written(incident: Incident, command: RecordWritten, now: datetime) -> Step:
+    """The record exists whoever wrote it, so this counts even from a worker that has lost its lease."""
+    record = command.record
+    if incident.record and incident.record.sys_id == record.sys_id:
+        return Step(incident, Reason.ALREADY_ESCALATED)
+    if incident.record:
+        second = record.model_dump(mode="json")
+        return _changed(incident, now, Reason.DUPLICATE_RECORD, EventType.ESCALATED, second)
+    data = record.model_dump(mode="json") | {"late_seconds": incident.lateness(record.at).total_seconds()}
+    return _changed(
+        incident,
+        now,
+        Reason.ESCALATED,
+        EventType.ESCALATED,
+        data,
+        visible=True,
+        record=record,
+        escalation=Effort(attempts=incident.escalation.attempts),
+    )
+
+
+def _escalation_failed(incident: Incident, command: EscalationFailed, now: datetime) -> Step:
+    effort = incident.escalation
+    if incident.record or effort.lease is None or effort.lease.token != command.token:
+        return Step(incident, Reason.LEASE_LOST)
+    settled = Effort(attempts=effort.attempts + 1, error=command.error)
+    data = {"error": command.error, "attempt": settled.attempts}
+    if command.doubt is not None:
+        doubtful = settled.model_copy(
+            update={"retry_at": now + command.retry_in, "doubt_until": now + command.doubt}
+        )
+        reason = Reason.ESCALATION_IN_DOUBT
+        return _changed(
+            incident, now, reason, EventType.ESCALATION_FAILED, data, visible=True, escalation=doubtful
+        )
+    waits = incident.awaits_escalation
+    retried = settled.model_copy(update={"retry_at": now + command.retry_in}) if waits else settled
+    reason = Reason.ESCALATION_FAILED if waits else Reason.CALLED_OFF
+    return _changed(
+        incident, now, reason, EventType.ESCALATION_FAILED, data, visible=True, escalation=retried
+    )
+
+
+def _begin_delivery(incident: Incident, command: BeginDelivery, now: datetime) -> Step:
+    effort = incident.delivery
+    if effort.held_by_another(command.token, now):
+        return Step(incident, Reason.DELIVERY_BUSY)
+    if effort.held_by(command.token, now):
+        return Step(incident, Reason.DELIVERY_BEGUN)
+    if incident.is_shown and effort.lease is None:
+        return Step(incident, Reason.ALREADY_SHOWN)
+    if effort.backing_off(now):
+        return Step(incident, Reason.DELIVERY_BACKING_OFF)
+    taken_over = effort.lease is not None
+    lease = Lease(token=command.token, at=now, until=now + command.lease)
+    doubt_until = now if taken_over else effort.doubt_until
+    effort = effort.model_copy(update={"lease": lease, "retry_at": None, "doubt_until": doubt_until})
+    reason = Reason.DELIVERY_TAKEN_OVER if taken_over else Reason.DELIVERY_BEGUN
+    return _changed(incident, now, reason, delivery=effort)
+
+
+def _delivered(incident: Incident, command: Delivered, now: datetime) -> Step:
+    released = _released(incident, command.token)
+    if incident.message and incident.message.ts != command.ts:
+        data = {"channel": command.channel, "ts": command.ts}
+        reason = Reason.DUPLICATE_MESSAGE
+        return _changed(incident, now, reason, EventType.NOTIFIED, data, delivery=released)
+    message = Message(channel=command.channel, ts=command.ts, shown=command.revision)
+    if incident.message == message and incident.delivery == released:
+        return Step(incident, Reason.ALREADY_SHOWN)
+    data = message.model_dump(mode="json") | {"edited": incident.message is not None}
+    return _changed(
+        incident,
+        now,
+        Reason.DELIVERED,
+        EventType.NOTIFIED,
+        data,
+        message=message,
+        delivery=released,
+    )
+
+
+def _released(incident: Incident, token: str) -> Effort:
+    """The delivery as it is once `token` is done. A lease that another worker took over meanwhile stays that worker's."""
+    lease = incident.delivery.lease
+    return incident.delivery if lease and lease.token != token else Effort()
+
+
+def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime) -> Step:
+    effort = incident.delivery
+    if effort.lease is None or effort.lease.token != command.token:
+        return Step(incident, Reason.LEASE_LOST)
+    doubt_until = now if command.in_doubt else None
+    failed = Effort(
+        attempts=effort.attempts + 1,
+        error=command.error,
+        retry_at=now + command.retry_in,
+        doubt_until=doubt_until,
+    )
+    data = {"error": command.error, "attempt": failed.attempts}
+    return _changed(
+        incident, now, Reason.DELIVERY_FAILED, EventType.NOTIFICATION_FAILED, data, delivery=failed
+    )
