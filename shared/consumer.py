@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from shared import metrics
 from shared.dead_letters import DeadLetters
@@ -14,19 +14,21 @@ from shared.redis_client import StoreUnavailableError
 from shared.stream import Entry, NewerSchemaError, StreamReader, UndecodableError
 
 Handler = Callable[[Entry], Awaitable[None]]
-"""Returns when the entry is dealt with; what cannot be done now it has put off durably (the incident's due times). Raises
-UndecodableError for a dead letter, StoreUnavailableError when Redis is away: the entry then stays pending."""
+"""Returns when the entry is dealt with; what cannot be done now it has put off durably, as a due time of the incident. Raises
+UndecodableError for a dead letter, StoreUnavailableError when Redis is away: the entry then stays pending and comes again.
+Handling an entry twice, or at two places at once, must be harmless: the incident's version sees to that."""
 
-RECLAIM_IDLE = 60_000
-"""Milliseconds after which another consumer's pending entry counts as abandoned. Longer than any handler holds one."""
+RECLAIM_IDLE = 5_000
+"""Milliseconds after which another consumer's pending entry counts as abandoned. It may be shorter than a slow handler takes:
+whoever takes over finds the incident leased, and the lease outlives a crash as a due time."""
 
-RECLAIM_EVERY = 15.0
+RECLAIM_EVERY = 2.0
 PAUSE_AFTER_TROUBLE = 0.5
 """Seconds."""
 
 
 class Consumer:
-    """Feeds a stream's entries to `handle`, up to `concurrency` at once, until `stopping` is set."""
+    """Feeds the entries of `group` to `handle`, up to `concurrency` at once, until `stopping` is set."""
 
     def __init__(
         self,
@@ -45,6 +47,8 @@ class Consumer:
         self._concurrency = concurrency
         self._group = group
         self._log = structlog.get_logger(group=group)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._trouble: StoreUnavailableError | None = None
         self.healthy = False
 
     async def run(self) -> None:
@@ -55,41 +59,65 @@ class Consumer:
                 self.healthy = True
                 await self._follow()
             except (RedisError, OSError, StoreUnavailableError) as error:
-                self.healthy = False
+                self.healthy, self._trouble = False, None
                 self._log.warning("stream_unavailable", error=str(error))
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE * (1 + random.random()))
+            await self._finish_running()
 
     async def _drain_history(self) -> None:
         after = "0"
         while not self._stopping.is_set() and (
             entries := await self._reader.own_history(after, self._concurrency)
         ):
-            await self._deal_with(entries)
+            self._start(entries)
+            await self._finish_running()
             after = entries[-1].id
 
     async def _follow(self) -> None:
         next_reclaim = time.monotonic() + RECLAIM_EVERY * random.random()
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._trouble is None:
+            room = await self._room()
             if time.monotonic() >= next_reclaim:
-                await self._deal_with(await self._reader.reclaim(RECLAIM_IDLE, self._concurrency))
+                self._start(await self._reader.reclaim(RECLAIM_IDLE, room))
                 next_reclaim = time.monotonic() + RECLAIM_EVERY
-            await self._deal_with(await self._reader.read_new(self._concurrency))
+            else:
+                self._start(await self._reader.read_new(room))
+        if self._trouble:
+            raise self._trouble
 
-    async def _deal_with(self, entries: list[Entry]) -> None:
-        outcomes = await asyncio.gather(*(self._deal_with_one(entry) for entry in entries))
-        await self._reader.done(entry.id for entry, done in zip(entries, outcomes, strict=True) if done)
+    async def _room(self) -> int:
+        if len(self._running) >= self._concurrency:
+            await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
+        return max(1, self._concurrency - len(self._running))
 
-    async def _deal_with_one(self, entry: Entry) -> bool:
-        """Whether the entry is dealt with. One that is not stays pending and comes again."""
+    async def _finish_running(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running.values())
+
+    def _start(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            if entry.id in self._running:  # reclaimed from ourselves
+                continue
+            self._running[entry.id] = asyncio.create_task(self._deal_with(entry))
+
+    async def _deal_with(self, entry: Entry) -> None:
         try:
-            if entry.fields:
-                entry.check_schema()
-                await self._handle(entry)
+            if entry.fields:  # one that was trimmed away has none, and nothing is left to do
+                await self._decode_and_handle(entry)
+            await self._reader.done(entry)
+            metrics.EVENTS_CONSUMED.labels(self._group).inc()
         except NewerSchemaError as error:
             self._log.warning("left_for_a_newer_version", entry=entry.id, error=str(error))
-            return False
+        except StoreUnavailableError as error:
+            self._trouble = error
+        except Exception:
+            self._log.exception("handler_failed", entry=entry.id)
+        finally:
+            del self._running[entry.id]
+
+    async def _decode_and_handle(self, entry: Entry) -> None:
+        try:
+            entry.check_schema()
+            await self._handle(entry)
         except UndecodableError as error:
             await self._dead_letters.add(f"stream:{self._group}", entry.as_json().encode(), str(error))
-            return True
-        metrics.EVENTS_CONSUMED.labels(self._group).inc()
-        return True

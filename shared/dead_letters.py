@@ -3,29 +3,34 @@
 import time
 
 import structlog
-from redis.asyncio import Redis
 
 from shared import metrics
 from shared.keys import DEAD_LETTER_LIFETIME, Keys
+from shared.redis_client import Scripts
 
 MAX_PAYLOAD = 1 << 20
 """Bytes kept of one payload."""
 
 
 class DeadLetters:
-    def __init__(self, client: Redis, keys: Keys | None = None) -> None:
-        self._client = client
+    def __init__(self, scripts: Scripts, keys: Keys | None = None) -> None:
+        self._scripts = scripts
         self._key = (keys or Keys()).dead
 
     async def add(self, origin: str, payload: bytes, error: str) -> None:
-        """Keep `payload`. `origin`: which door or group it came through. Raises RedisError when Redis cannot take it."""
+        """Keep `payload`. `origin`: which door or group it came through. Raises StoreUnavailableError when Redis
+        cannot take it."""
         cut = round((time.time() - DEAD_LETTER_LIFETIME.total_seconds()) * 1000)
-        fields = {
-            "origin": origin,
-            "error": error[:2000],
-            "payload": payload[:MAX_PAYLOAD],
-            "size": len(payload),
-        }
-        await self._client.xadd(self._key, fields, minid=str(cut), approximate=True)  # type: ignore[arg-type]
+        kept = (
+            "origin",
+            origin,
+            "error",
+            error[:2000],
+            "payload",
+            payload[:MAX_PAYLOAD],
+            "size",
+            len(payload),
+        )
+        await self._scripts.execute("XADD", self._key, "MINID", "~", cut, "*", *kept)
         metrics.DEAD_LETTERS.labels(origin).inc()
         structlog.get_logger().error("dead_letter", origin=origin, error=error, size=len(payload))

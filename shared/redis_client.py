@@ -86,14 +86,13 @@ class Script:
 
 @dataclass
 class _Call:
-    script: Script
-    keys: Sequence[str]
-    args: Sequence[str | bytes | int]
+    command: Sequence[str | bytes | int]
+    script: Script | None
     answer: asyncio.Future[Any]
 
 
 class Scripts:
-    """Runs scripts; calls that are made while a pipeline is under way travel together in the next one."""
+    """Runs scripts and commands; those asked for while a pipeline is under way travel together in the next one."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -102,7 +101,14 @@ class Scripts:
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
         """The script's answer. Raises StoreUnavailableError when Redis cannot take it; then it may have run, or not."""
-        call = _Call(script, keys, args, asyncio.get_running_loop().create_future())
+        return await self._call(["EVALSHA", script.sha, len(keys), *keys, *args], script)
+
+    async def execute(self, *command: str | bytes | int) -> Any:
+        """The answer to a plain command; errors as with `run`."""
+        return await self._call(command, None)
+
+    async def _call(self, command: Sequence[str | bytes | int], script: Script | None) -> Any:
+        call = _Call(command, script, asyncio.get_running_loop().create_future())
         self._waiting.append(call)
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all())
@@ -113,14 +119,14 @@ class Scripts:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
                 await self._send(batch)
-            except Exception as error:  # noqa: BLE001  whatever it is, it belongs to those who wait
+            except Exception as error:
                 for call in batch:
                     _settle(call, error)
 
     async def _send(self, batch: list[_Call], *, loaded: bool = False) -> None:
         pipeline = self._client.pipeline(transaction=False)
         for call in batch:
-            pipeline.execute_command("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args)
+            pipeline.execute_command(*call.command)
         answers = await pipeline.execute(raise_on_error=False)
         unknown = []
         for call, answer in zip(batch, answers, strict=True):
@@ -129,7 +135,7 @@ class Scripts:
             else:
                 _settle(call, answer)
         if unknown:  # a new server, a failover or SCRIPT FLUSH
-            for source in {call.script.source for call in unknown}:
+            for source in {call.script.source for call in unknown if call.script}:
                 await self._client.script_load(source)
             await self._send(unknown, loaded=True)
 

@@ -4,10 +4,9 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from shared import keys as lifetimes
-from shared.commands import Change, Command, Event, Fire, Reason, Resolve, Step
+from shared.commands import Change, Command, Event, Fire, Resolve, Step
 from shared.identity import new_incident_id, partition_of_dedup_key, partition_of_incident
 from shared.incident import Incident
 from shared.keys import Keys

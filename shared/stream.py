@@ -1,14 +1,13 @@
 """The event stream as one consumer of one group sees it. The only module that knows Redis' stream commands and replies."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.redis_client import BLOCK_SECONDS
+from shared.redis_client import BLOCK_SECONDS, Scripts
 from shared.store import SCHEMA
 
 
@@ -60,9 +59,9 @@ class NewerSchemaError(Exception):
 class StreamReader:
     """One consumer of `group` on `stream`. `blocking` is a client whose sockets outlast a block (see redis_client)."""
 
-    def __init__(self, blocking: Redis, client: Redis, stream: str, group: str, consumer: str) -> None:
+    def __init__(self, blocking: Redis, scripts: Scripts, stream: str, group: str, consumer: str) -> None:
         self._blocking = blocking
-        self._client = client
+        self._scripts = scripts
         self._stream = stream
         self._group = group
         self._consumer = consumer
@@ -70,15 +69,15 @@ class StreamReader:
     async def ensure_group(self) -> None:
         """Create the group at the very beginning: what was accepted before the first consumer came counts too."""
         try:
-            await self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+            await self._scripts.execute("XGROUP", "CREATE", self._stream, self._group, "0", "MKSTREAM")
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
     async def own_history(self, after: str, count: int) -> list[Entry]:
         """Entries that were handed to this consumer and not acknowledged, also those whose reply was lost on the way."""
-        reply = await self._client.xreadgroup(self._group, self._consumer, {self._stream: after}, count=count)
-        return _entries_of_read(reply)
+        reader = ("GROUP", self._group, self._consumer, "COUNT", count, "STREAMS", self._stream, after)
+        return _entries_of_read(await self._scripts.execute("XREADGROUP", *reader))
 
     async def read_new(self, count: int) -> list[Entry]:
         """Wait up to BLOCK_SECONDS for entries that no consumer of the group has seen."""
@@ -90,20 +89,18 @@ class StreamReader:
 
     async def reclaim(self, idle_milliseconds: int, count: int) -> list[Entry]:
         """Take over what another consumer has left pending for too long. Walks the whole list, however long it is."""
-        cursor, taken = "0-0", []
+        cursor, taken = "0-0", list[Entry]()
         while len(taken) < count:
-            reply: Any = await self._client.xautoclaim(
-                self._stream, self._group, self._consumer, idle_milliseconds, start_id=cursor, count=count
-            )
+            claim = (self._stream, self._group, self._consumer, idle_milliseconds, cursor, "COUNT", count)
+            reply = await self._scripts.execute("XAUTOCLAIM", *claim)
             cursor = reply[0].decode()
             taken += _entries(reply[1])
             if cursor == "0-0":
                 break
         return taken
 
-    async def done(self, ids: Iterable[str]) -> None:
-        if listed := list(ids):
-            await self._client.xack(self._stream, self._group, *listed)
+    async def done(self, entry: Entry) -> None:
+        await self._scripts.execute("XACK", self._stream, self._group, entry.id)
 
 
 def _entries_of_read(reply: Any) -> list[Entry]:
