@@ -110,12 +110,13 @@ class RecordWritten:
 
 @dataclass(frozen=True)
 class EscalationFailed:
-    """`doubt` is how long the attempt may still take effect; None: it surely did not."""
+    """`doubt` is how long the attempt may still take effect; None: it surely did not. `looked_only`: no new attempt was made."""
 
     token: str
     error: str
     retry_in: timedelta
     doubt: timedelta | None = None
+    looked_only: bool = False
 
 
 @dataclass(frozen=True)

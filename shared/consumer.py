@@ -64,6 +64,10 @@ class Consumer:
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE * (1 + random.random()))
             await self._finish_running()
 
+    async def check(self) -> str:
+        """For /readyz."""
+        return "ok" if self.healthy else "not reading the stream"
+
     async def _drain_history(self) -> None:
         after = "0"
         while not self._stopping.is_set() and (

@@ -41,7 +41,7 @@ class DueTimes:
 
 
 class Poller:
-    """Hands due incidents to `handle`, up to `concurrency` at once, until `stopping` is set. `wake` ends a nap early."""
+    """Hands due incidents to `handle`, up to `concurrency` at once, until `stopping` is set. `woken` ends a nap early."""
 
     def __init__(
         self,
@@ -51,18 +51,20 @@ class Poller:
         *,
         name: str,
         concurrency: int,
+        woken: asyncio.Event | None = None,
     ) -> None:
         self._due_times = due_times
         self._handle = handle
         self._stopping = stopping
         self._concurrency = concurrency
         self._log = structlog.get_logger(poller=name)
-        self._woken = asyncio.Event()
+        self._woken = woken or asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self.healthy = False
 
-    def wake(self) -> None:
-        self._woken.set()
+    async def check(self) -> str:
+        """For /readyz."""
+        return "ok" if self.healthy else "not reading due times"
 
     async def run(self) -> None:
         while not self._stopping.is_set():

@@ -18,6 +18,11 @@ SIGNING_KEYS = "ackstream:signing-keys"
 """List of keys that sign acknowledge links, newest first. No lifetime: the installation owns it."""
 
 
+def slack_hold(channel: str) -> str:
+    """String: present while Slack's own Retry-After forbids calls for `channel`; it lives just as long."""
+    return f"ackstream:slack-hold:{channel}"
+
+
 @dataclass(frozen=True)
 class Keys:
     """The keys of one partition."""

@@ -98,6 +98,18 @@ class Store:
             _SCHEDULE, [keys.deadlines, keys.incident(incident.id)], [incident.id, incident.version, due]
         )
 
+    async def is_acknowledged(self, incident_id: str) -> bool:
+        """Whether the ACK key is there. A quick look before a claim; the claim itself is what decides."""
+        return bool(await self._scripts.execute("EXISTS", _keys_of(incident_id).ack(incident_id)))
+
+    async def settle(self, incident_id: str) -> None:
+        """Nothing was to be done for a due incident: clear or correct its deadline."""
+        incident = (await self.load(incident_id)).incident
+        if incident:
+            await self.schedule(incident)
+        else:
+            await self._scripts.execute("ZREM", _keys_of(incident_id).deadlines, incident_id)
+
 
 def _commit_call(step: Step, now: datetime, open_names: str) -> tuple[list[str], list[str | int]]:
     incident = step.incident

@@ -150,21 +150,20 @@ def _escalation_failed(incident: Incident, command: EscalationFailed, now: datet
     effort = incident.escalation
     if incident.record or effort.lease is None or effort.lease.token != command.token:
         return Step(incident, Reason.LEASE_LOST)
-    settled = Effort(attempts=effort.attempts + 1, error=command.error)
-    data = {"error": command.error, "attempt": settled.attempts}
+    tried = effort.attempts + (not command.looked_only)
+    settled = Effort(attempts=tried, error=command.error)
+    reason = Reason.CALLED_OFF
     if command.doubt is not None:
-        doubtful = settled.model_copy(
-            update={"retry_at": now + command.retry_in, "doubt_until": now + command.doubt}
-        )
         reason = Reason.ESCALATION_IN_DOUBT
-        return _changed(
-            incident, now, reason, EventType.ESCALATION_FAILED, data, visible=True, escalation=doubtful
-        )
-    waits = incident.awaits_escalation
-    retried = settled.model_copy(update={"retry_at": now + command.retry_in}) if waits else settled
-    reason = Reason.ESCALATION_FAILED if waits else Reason.CALLED_OFF
+        doubt_until = now + command.doubt
+        settled = settled.model_copy(update={"retry_at": now + command.retry_in, "doubt_until": doubt_until})
+    elif incident.awaits_escalation:
+        reason = Reason.ESCALATION_FAILED
+        settled = settled.model_copy(update={"retry_at": now + command.retry_in})
+    data = {"error": command.error, "attempt": tried}
+    visible = not command.looked_only
     return _changed(
-        incident, now, reason, EventType.ESCALATION_FAILED, data, visible=True, escalation=retried
+        incident, now, reason, EventType.ESCALATION_FAILED, data, visible=visible, escalation=settled
     )
 
 

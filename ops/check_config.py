@@ -1,0 +1,74 @@
+"""`ackstream check-config`: everything that can be known about a configuration without asking anybody outside."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+from services.ingest.documents import read_documents
+from services.ingest.parsing import parse_document
+from services.notifier.message import slack_message
+from services.notifier.template import MessageTemplate, TemplateError
+from shared.config import Config
+from shared.config_file import ConfigError, load_config
+
+from services.notifier.__main__ import look
+from shared.commands import Fire
+from shared.identity import new_incident_id
+from shared.incident import Incident
+from shared.notification import Call
+from shared.transitions import advance
+
+
+@dataclass(frozen=True)
+class Report:
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def check(path: Path) -> Report:
+    """Load `path` and render its templates with a sample alert of every source."""
+    try:
+        loaded = load_config(path)
+    except ConfigError as error:
+        return Report(tuple(str(problem) for problem in error.problems))
+    return Report(tuple(_template_problems(loaded.config)), loaded.warnings)
+
+
+def samples() -> dict[str, bytes]:
+    """Sample bodies by name of their source."""
+    folder = resources.files("ops").joinpath("samples")
+    return {
+        file.name.removesuffix(".json"): file.read_bytes()
+        for file in folder.iterdir()
+        if file.name.endswith(".json")
+    }
+
+
+def sample_incident(raw: bytes, now: datetime) -> tuple[Incident, str]:
+    """The incident that a sample body would open, and its body."""
+    document = read_documents(raw).items[0]
+    notification = parse_document(document, Call(wait=timedelta(minutes=3)))
+    step = advance(None, Fire(notification, new_incident_id(now, 0, bytes(9))), now)
+    if step.incident is None:
+        raise ValueError("a sample body opens no incident")
+    return step.incident, notification.body
+
+
+def _template_problems(config: Config) -> list[str]:
+    if not config.alert.slack.enable:
+        return []
+    try:
+        template = MessageTemplate.load(config.alert.slack.template_path)
+    except TemplateError as error:
+        return [str(error)]
+    problems = []
+    for name, raw in sorted(samples().items()):
+        incident, body = sample_incident(raw, datetime.now(UTC))
+        url = f"{config.ack_base_url}/api/ack/{incident.id}"
+        try:
+            slack_message(incident, template.render(incident, json.loads(body), url), look(config), url)
+        except TemplateError as error:
+            problems.append(f"{error} (with the sample alert of {name})")
+    return problems

@@ -1,0 +1,178 @@
+"""The `ackstream` command. Each command imports what it needs when it runs, so that a service starts without the others' weight."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import click
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config/config.yaml"),
+    envvar="ACKSTREAM_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="Configuration file.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ackstream")
+def main() -> None:
+    """Alertmanager to Slack to ServiceNow: one message, one acknowledge button, and no lost page."""
+
+
+@main.command()
+@config_option
+def ingest(config_path: Path) -> None:
+    """Take notifications and acknowledgements over HTTP."""
+    from services.ingest.__main__ import run  # noqa: PLC0415
+
+    run(config_path)
+
+
+@main.command()
+@config_option
+def notifier(config_path: Path) -> None:
+    """Keep each incident's Slack message up to date."""
+    from services.notifier.__main__ import run  # noqa: PLC0415
+
+    run(config_path)
+
+
+@main.command()
+@config_option
+def escalator(config_path: Path) -> None:
+    """Bring what nobody acknowledged to ServiceNow."""
+    from services.escalator.__main__ import run  # noqa: PLC0415
+
+    run(config_path)
+
+
+@main.command()
+@config_option
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+    help="Where the embedded server keeps its data, when no Redis is configured.",
+)
+def up(config_path: Path, data_dir: Path) -> None:
+    """Run everything in one process tree."""
+    from shared.config_file import ConfigError, load_config  # noqa: PLC0415
+
+    from ops.embedded import EmbeddedServerError  # noqa: PLC0415
+    from ops.up import UpError, health_urls, say  # noqa: PLC0415
+    from ops.up import up as run_up  # noqa: PLC0415
+
+    try:
+        config = load_config(config_path).config
+    except ConfigError as error:
+        raise _failure(str(error), code=2) from None
+
+    async def when_ready() -> None:
+        say(f"Ackstream is ready: POST {health_urls(config)['ingest']}/api/incidents")
+
+    try:
+        asyncio.run(run_up(config, config_path, data_dir, when_ready))
+    except (UpError, EmbeddedServerError) as error:
+        raise _failure(f"ackstream up: {error}") from None
+
+
+@main.command()
+def demo() -> None:
+    """Watch one alert travel, all on this machine: stand-ins for Slack and ServiceNow, and a sample alert."""
+    from ops.demo import demo as run_demo  # noqa: PLC0415
+    from ops.embedded import EmbeddedServerError  # noqa: PLC0415
+    from ops.up import UpError  # noqa: PLC0415
+
+    template = Path(__file__).resolve().parent.parent / "config" / "slack_message.tmpl"
+    try:
+        asyncio.run(run_demo(template))
+    except (UpError, EmbeddedServerError) as error:
+        raise _failure(f"ackstream demo: {error}") from None
+
+
+@main.command("check-config")
+@click.argument(
+    "file", type=click.Path(path_type=Path), default=Path("config/config.yaml"), envvar="ACKSTREAM_CONFIG"
+)
+def check_config(file: Path) -> None:
+    """Check FILE and the templates that it names. Prints SUCCESS, or every problem; exits 2 when there is one."""
+    from ops.check_config import check  # noqa: PLC0415
+
+    report = check(file)
+    for line in report.problems:
+        click.echo(line)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}")
+    if report.problems:
+        click.echo(f"FAILED: {len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}")
+        sys.exit(2)
+    click.echo("SUCCESS")
+
+
+@main.command("test-alert")
+@config_option
+@click.option("--url", help="Base URL of ingest; by default this machine, at the configured port.")
+@click.option(
+    "--name", default="AckstreamTest", show_default=True, help="The alert's name; one incident per name."
+)
+@click.option("--severity", default="critical", show_default=True)
+@click.option("--summary", default="This is a test. Nothing is broken.", show_default=True)
+@click.option("--wait", "wait_minutes", help="Minutes to acknowledge (oncall_wait_minutes).")
+@click.option("--resolve", is_flag=True, help="Say that it is over.")
+def test_alert(
+    config_path: Path,
+    url: str | None,
+    name: str,
+    severity: str,
+    summary: str,
+    wait_minutes: str | None,
+    *,
+    resolve: bool,
+) -> None:
+    """Send one alert, as Alertmanager would."""
+    import httpx  # noqa: PLC0415
+
+    from ops.sample_alert import alert_body, send  # noqa: PLC0415
+
+    base, headers = (url.rstrip("/"), {}) if url else _configured_ingest(config_path)
+    body = alert_body(name, severity, summary, resolved=resolve)
+    try:
+        answer = send(base, body, {"oncall_wait_minutes": wait_minutes} if wait_minutes else {}, headers)
+    except httpx.HTTPStatusError as error:
+        raise _failure(
+            f"{base} answered {error.response.status_code}: {error.response.text.strip()}"
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _failure(f"nothing took the alert at {base} ({error}); is `ackstream up` running?") from None
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def _configured_ingest(config_path: Path) -> tuple[str, dict[str, str]]:
+    """Where the configured ingest listens on this machine, and the header that it asks for."""
+    from shared.config_file import ConfigError, load_config  # noqa: PLC0415
+
+    from ops.up import local_url  # noqa: PLC0415
+    from services.ingest.authorization import header_for  # noqa: PLC0415
+
+    try:
+        config = load_config(config_path).config
+    except ConfigError as error:
+        raise _failure(str(error), code=2) from None
+    return local_url(config.host, config.port), header_for(config.ingest.auth)
+
+
+def _failure(message: str, code: int = 1) -> click.ClickException:
+    error = click.ClickException(message)
+    error.exit_code = code
+    return error
+
+
+if __name__ == "__main__":
+    main()

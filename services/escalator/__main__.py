@@ -1,0 +1,66 @@
+"""Wiring of the escalator service."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+from shared.config import Config, ServiceNowConfig
+from starlette.applications import Starlette
+
+from services.escalator.escalator import Escalator
+from services.escalator.servicenow import ServiceNow
+from shared.consumer import Consumer
+from shared.dead_letters import DeadLetters
+from shared.due_times import DueTimes, Poller
+from shared.health import health_routes
+from shared.keys import Keys
+from shared.service import Redises, Service, main, readiness
+from shared.store import Store
+from shared.stream import StreamReader
+
+GROUP = "escalator"
+
+
+async def serve(service: Service, config: Config) -> None:
+    redises, keys = Redises.of(config.redis), Keys()
+    store, settings = Store(redises.scripts), config.oncall.servicenow
+    client, wake = http_client(settings), asyncio.Event()
+    servicenow = ServiceNow(client, settings.table, settings.timeout)
+    escalator = Escalator(store, servicenow, settings.url_of, settings.timeout, wake.set)
+    concurrency = config.escalator.concurrency
+    due_times = DueTimes(redises.scripts, keys.deadlines)
+    poller = Poller(
+        due_times, escalator.escalate, service.stopping, name="deadlines", concurrency=concurrency, woken=wake
+    )
+    reader = StreamReader(redises.blocking, redises.scripts, keys.events, GROUP, service.consumer_name)
+    dead_letters = DeadLetters(redises.scripts)
+    consumer = Consumer(
+        reader, escalator.handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency
+    )
+    jobs, checks = [consumer.run], {"stream": consumer.check}
+    if config.oncall.configured:
+        jobs.append(poller.run)
+        checks["deadlines"] = poller.check
+    app = Starlette(routes=health_routes(readiness(service, redises, **checks)))
+    await service.run(app, config.escalator.host, config.escalator.health_port, jobs)
+    await client.aclose()
+    await redises.close()
+
+
+def http_client(settings: ServiceNowConfig) -> httpx.AsyncClient:
+    """TLS is verified, redirects are not followed, and the credentials go to the configured instances only."""
+    password = settings.password.get_secret_value() if settings.password else ""
+    return httpx.AsyncClient(
+        auth=httpx.BasicAuth(settings.username or "", password),
+        timeout=settings.timeout.total_seconds(),
+        follow_redirects=False,
+        limits=httpx.Limits(max_connections=100),
+    )
+
+
+def run(config_path: Path | None = None) -> None:
+    main(GROUP, serve, config_path)
+
+
+if __name__ == "__main__":
+    run()

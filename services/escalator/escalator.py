@@ -1,0 +1,152 @@
+"""Brings an incident that nobody acknowledged to ServiceNow: claim, look, write, record. One record, whatever happens."""
+
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from services.escalator.servicenow import EscalationError, Row, ServiceNow
+from shared import metrics
+from shared.backoff import backoff
+from shared.commands import Claim, Command, EscalationFailed, Reason, RecordWritten
+from shared.identity import is_incident_id
+from shared.incident import Incident, Record
+from shared.store import Store
+from shared.stream import Entry, UndecodableError
+
+SERVER_GRACE = timedelta(seconds=65)
+"""ServiceNow may finish a transaction up to 60 s after we stopped waiting for it."""
+
+LOOK_AGAIN = timedelta(seconds=10)
+"""How often to look for a record that an attempt in doubt may have made."""
+
+SOON = timedelta(seconds=1.5)
+"""A deadline nearer than this must not wait for the poller's nap to end."""
+
+
+class Escalator:
+    """`url_of`: the URL of a named instance; of the default one for None and for names that are no longer configured."""
+
+    def __init__(
+        self,
+        store: Store,
+        servicenow: ServiceNow,
+        url_of: Callable[[str | None], str],
+        timeout: timedelta,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._servicenow = servicenow
+        self._url_of = url_of
+        self._timeout = timeout
+        # Looking and writing, each with its own time limit, and time to commit. An attempt is over before its lease is.
+        self._lease = 2 * timeout + timedelta(seconds=10)
+        self._wake = wake
+        self._log = structlog.get_logger()
+
+    async def handle(self, entry: Entry) -> None:
+        """Arm or clear the incident's deadline, as its current state says."""
+        if not is_incident_id(entry.incident_id):
+            raise UndecodableError(f"entry {entry.id}: {entry.incident_id[:80]!r} is not an incident id")
+        loaded = await self._store.load(entry.incident_id)
+        if loaded.incident is None:
+            return
+        await self._store.schedule(loaded.incident)
+        due = loaded.incident.escalation_due
+        if due is not None and due - loaded.now < SOON:
+            self._wake()
+
+    async def escalate(self, incident_id: str) -> None:
+        """What is due for this incident: a claim and an attempt; nothing, when somebody else was faster or it is over."""
+        token, started = secrets.token_hex(8), time.monotonic()
+        if await self._store.is_acknowledged(incident_id):
+            reason, incident = Reason.ALREADY_ACKNOWLEDGED, None
+        else:
+            claim = await self._store.apply(incident_id, Claim(token, self._lease, SERVER_GRACE))
+            reason, incident = claim.reason, claim.incident
+        if incident is None or reason not in (Reason.CLAIMED, Reason.TAKEN_OVER):
+            self._log.info("not_escalated", incident=incident_id, reason=reason)
+            await self._store.settle(incident_id)
+            return
+        outcome = await self._attempt(incident, token, started)
+        done = await self._store.apply(incident_id, outcome)
+        self._report(incident, outcome, done.reason)
+
+    async def _attempt(self, incident: Incident, token: str, started: float) -> Command:
+        """Look for the record; write it when it is not there and we may. `started`: monotonic time before the claim."""
+        url = self._url_of(incident.call.instance)
+        try:
+            row = await self._servicenow.find(url, incident.id)
+        except EscalationError as error:
+            return _failed(incident, token, error, doubt=_doubt_left(incident))
+        if row is None:
+            if refusal := self._why_not_write(incident, token, started):
+                return refusal
+            try:
+                row = await self._servicenow.create(url, incident.id, fields_of(incident))
+            except EscalationError as error:
+                return _failed(incident, token, error, doubt=SERVER_GRACE if error.in_doubt else None)
+        link = self._servicenow.link(url, row)
+        at = _claimed_at(incident) + timedelta(seconds=time.monotonic() - started)
+        return RecordWritten(token, record_of(row, link, incident, at))
+
+    def _why_not_write(self, incident: Incident, token: str, started: float) -> Command | None:
+        """The record is not there. None: write it."""
+        doubt = _doubt_left(incident)
+        if not incident.awaits_escalation and not doubt:
+            return EscalationFailed(token, "called off", timedelta(0))
+        if doubt:
+            error = incident.escalation.error or "an earlier attempt was cut short"
+            return EscalationFailed(token, error, min(LOOK_AGAIN, doubt), doubt=doubt, looked_only=True)
+        if time.monotonic() - started > (self._lease - self._timeout).total_seconds():
+            # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
+            return EscalationFailed(token, "stalled before the request", timedelta(0), looked_only=True)
+        return None
+
+    def _report(self, incident: Incident, outcome: Command, reason: Reason) -> None:
+        metrics.ESCALATIONS.labels(reason).inc()
+        if isinstance(outcome, RecordWritten):
+            late = incident.lateness(outcome.record.at)
+            metrics.ESCALATION_LATENESS.observe(late.total_seconds())
+            number = outcome.record.number
+            self._log.info("escalated", incident=incident.id, reason=reason, record=number, late=str(late))
+        elif isinstance(outcome, EscalationFailed):
+            self._log.warning(
+                "not_escalated",
+                incident=incident.id,
+                reason=reason,
+                error=outcome.error,
+                retry_in=round(outcome.retry_in.total_seconds(), 1),
+            )
+
+
+def record_of(row: Row, link: str, incident: Incident, at: datetime) -> Record:
+    return Record(sys_id=row.sys_id, number=row.number, url=link, instance=incident.call.instance, at=at)
+
+
+def fields_of(incident: Incident) -> dict[str, str]:
+    """The record's fields beside its correlation_id."""
+    return {"short_description": f"Incident {incident.id}"}
+
+
+def _failed(
+    incident: Incident, token: str, error: EscalationError, doubt: timedelta | None
+) -> EscalationFailed:
+    wait = backoff(
+        incident.escalation.attempts, retry_after=error.retry_after, needs_person=error.needs_person
+    )
+    wait = min(wait, LOOK_AGAIN) if doubt and not error.retry_after else wait
+    return EscalationFailed(token, str(error), wait, doubt=doubt)
+
+
+def _doubt_left(incident: Incident) -> timedelta | None:
+    """How long an earlier attempt may still take effect, at the time of the claim; zero when only a look is missing."""
+    until = incident.escalation.doubt_until
+    return max(until - _claimed_at(incident), timedelta(0)) if until else None
+
+
+def _claimed_at(incident: Incident) -> datetime:
+    assert incident.escalation.lease is not None  # noqa: S101  for the type checker: it was just claimed
+    return incident.escalation.lease.at

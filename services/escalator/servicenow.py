@@ -1,0 +1,168 @@
+"""ServiceNow's Table API as the escalator needs it: find our record, create it, and say what a failure means.
+
+Success is 201 and JSON and a sys_id and our correlation_id. Nothing here repeats a call, follows a redirect, or logs a
+credential. https://www.servicenow.com/docs: Table API; the rest was found by experiment.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from shared.identity import is_incident_id
+
+
+class EscalationError(Exception):
+    """An attempt that brought no record. The message is for people.
+
+    `in_doubt`: the record may exist, or come to exist, all the same. `needs_person`: it will not heal by itself.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        in_doubt: bool = False,
+        needs_person: bool = False,
+        retry_after: timedelta = timedelta(0),
+    ) -> None:
+        super().__init__(message)
+        self.in_doubt = in_doubt
+        self.needs_person = needs_person
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record as ServiceNow names it."""
+
+    sys_id: str
+    number: str
+
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+"""The only failures after which the request surely did not arrive."""
+
+GATEWAY_LOST_IT = (502, 504)
+"""A proxy in front gave up waiting; the server behind it may go on."""
+
+NEEDS_PERSON = (400, 401, 403, 404)
+
+
+class ServiceNow:
+    """`timeout` is for each call as a whole. The client's connections are shared by all instances."""
+
+    def __init__(self, client: httpx.AsyncClient, table: str, timeout: timedelta) -> None:
+        self._client = client
+        self._table = table
+        self._timeout = timeout.total_seconds()
+
+    async def find(self, instance_url: str, incident_id: str) -> Row | None:
+        """Our record, if it is there. Raises EscalationError, never in doubt: looking changes nothing."""
+        query = {
+            "sysparm_query": f"correlation_id={_hex(incident_id)}",
+            "sysparm_fields": "sys_id,number,correlation_id",
+            "sysparm_limit": "1",
+        }
+        try:
+            response = await self._request("GET", self._url(instance_url), params=query)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise EscalationError(f"cannot look for the record: {_words(error)}") from None
+        rows = _result(response, 200)
+        # An instance drops a query term that it does not understand, and answers with any row.
+        ours = (
+            [row for row in rows if row.get("correlation_id") == incident_id]
+            if isinstance(rows, list)
+            else []
+        )
+        return _row(ours[0]) if ours else None
+
+    async def create(self, instance_url: str, incident_id: str, fields: dict[str, str]) -> Row:
+        """Insert the record. Raises EscalationError."""
+        body = {**fields, "correlation_id": _hex(incident_id)}
+        try:
+            response = await self._request("POST", self._url(instance_url), json=body)
+        except NOT_SENT as error:
+            raise EscalationError(_words(error)) from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise EscalationError(f"answer lost: {_words(error)}", in_doubt=True) from None
+        result = _result(response, 201)
+        if not isinstance(result, dict) or not (row := _row(result)):
+            raise EscalationError("answered 201 without a record")
+        # A table without that column answers with none; the record is there all the same.
+        if result.get("correlation_id") not in (incident_id, None, ""):
+            raise EscalationError("answered 201 with somebody else's record")
+        return row
+
+    def link(self, instance_url: str, row: Row) -> str:
+        """Where people see the record."""
+        return f"{instance_url}/nav_to.do?uri={quote(f'{self._table}.do?sys_id={row.sys_id}', safe='')}"
+
+    def _url(self, instance_url: str) -> str:
+        return f"{instance_url}/api/now/table/{self._table}"
+
+    async def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
+        async with asyncio.timeout(self._timeout):
+            return await self._client.request(
+                method, url, headers={"Accept": "application/json"}, **arguments
+            )
+
+
+def _result(response: httpx.Response, expected: int) -> Any:
+    """The answer's `result`. Raises EscalationError for anything but JSON with the expected status."""
+    status = response.status_code
+    if status != expected:
+        raise EscalationError(
+            f"answered {status}{_detail(response)}",
+            in_doubt=status in GATEWAY_LOST_IT,
+            needs_person=status in NEEDS_PERSON or response.is_redirect,
+            retry_after=_retry_after(response),
+        )
+    try:
+        answer = response.json()
+    except ValueError:
+        raise EscalationError(
+            f"answered {status} with something that is not JSON (is the instance asleep?)"
+        ) from None
+    return answer.get("result") if isinstance(answer, dict) else None
+
+
+def _detail(response: httpx.Response) -> str:
+    if response.is_redirect:
+        return " (a redirect; credentials are not sent on): check the instance URL"
+    try:
+        message = response.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f": {str(message)[:200]}"
+
+
+def _retry_after(response: httpx.Response) -> timedelta:
+    value = response.headers.get("retry-after", "")
+    return timedelta(seconds=min(int(value), 3600)) if value.isdigit() else timedelta(0)
+
+
+def _row(result: dict[str, Any]) -> Row | None:
+    sys_id, number = result.get("sys_id"), result.get("number")
+    if not isinstance(sys_id, str) or not re.fullmatch("[0-9a-f]{32}", sys_id):
+        return None
+    return Row(
+        sys_id, number if isinstance(number, str) and number else sys_id
+    )  # not every table numbers its rows
+
+
+def _hex(incident_id: str) -> str:
+    """In a query `^NQ` would start another one: ids are hex, or they do not go out."""
+    if not is_incident_id(incident_id):
+        raise ValueError("not an incident id")
+    return incident_id
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return "no answer in time"
+    return f"connection failed ({type(error).__name__})"

@@ -1,0 +1,51 @@
+"""Wiring of the ingest service."""
+
+from pathlib import Path
+
+from shared.config import Config
+
+from services.ingest.acknowledge import AcknowledgePage
+from services.ingest.app import create_app
+from services.ingest.authorization import Authorization
+from services.ingest.incidents import Incidents, Limits
+from services.ingest.parameters import OnCallDefaults
+from shared.dead_letters import DeadLetters
+from shared.links import AckLinks
+from shared.service import Redises, Service, ack_keys, main, readiness
+from shared.store import Store
+
+
+async def serve(service: Service, config: Config) -> None:
+    redises = Redises.of(config.redis)
+    store = Store(redises.scripts)
+    links = AckLinks(config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises)))
+    incidents = Incidents(
+        store,
+        DeadLetters(redises.scripts),
+        oncall_defaults(config),
+        Authorization(config.ingest.auth),
+        Limits(config.ingest.max_body_bytes, config.ingest.body_timeout_seconds),
+        debug_body=config.alert.debug_body,
+    )
+    acknowledge = AcknowledgePage(store, links)
+    app = create_app(incidents, acknowledge, readiness(service, redises))
+    await service.run(app, config.host, config.port, jobs=[])
+    await redises.close()
+
+
+def oncall_defaults(config: Config) -> OnCallDefaults:
+    return OnCallDefaults(
+        enable=config.oncall.enable,
+        initialized_only=config.oncall.initialized_only,
+        configured=config.oncall.configured,
+        wait=config.oncall.wait,
+        instances={name.lower(): name for name in config.oncall.servicenow.other_instance_urls},
+    )
+
+
+def run(config_path: Path | None = None) -> None:
+    main("ingest", serve, config_path)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,45 @@
+"""The routes of ingest. Nothing redirects: Alertmanager follows a redirect as GET and takes its 200 for a delivery."""
+
+from collections.abc import Mapping
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from services.ingest.acknowledge import AcknowledgePage
+from services.ingest.incidents import Incidents
+from shared.health import Check, health_routes
+
+
+def create_app(incidents: Incidents, acknowledge: AcknowledgePage, checks: Mapping[str, Check]) -> Starlette:
+    async def post_incidents(request: Request) -> Response:
+        return await incidents(request)
+
+    async def acknowledge_page(request: Request) -> Response:
+        return await acknowledge(request)
+
+    app = Starlette(
+        routes=[
+            Route("/api/incidents", post_incidents, methods=["POST"]),
+            Route("/api/incidents/", post_incidents, methods=["POST"]),
+            Route("/api/ack/{incident_id}", acknowledge_page, methods=["GET", "POST"]),
+            *health_routes(checks),
+        ],
+        exception_handlers={404: _not_found, 405: _method_not_allowed, Exception: _failed},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _not_found(_: Request, __: Exception) -> Response:
+    return JSONResponse({"error": "Not found; notifications go to POST /api/incidents"}, 404)
+
+
+async def _method_not_allowed(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "Method not allowed"}, 405, getattr(error, "headers", None))
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    """A mistake of ours. 500, so that Alertmanager sends again; starlette logs the traceback."""
+    return JSONResponse({"error": "Internal error"}, 500)

@@ -1,0 +1,77 @@
+"""Wiring of the notifier service."""
+
+from pathlib import Path
+
+from shared.config import Config
+from starlette.applications import Starlette
+
+from services.notifier.hold import ChannelHold
+from services.notifier.message import Look
+from services.notifier.notifier import Appearance, Notifier
+from services.notifier.slack import Slack
+from services.notifier.template import MessageTemplate, TemplateError
+from shared.consumer import Consumer, Handler
+from shared.dead_letters import DeadLetters
+from shared.due_times import DueTimes, Poller
+from shared.health import health_routes
+from shared.keys import Keys
+from shared.links import AckLinks
+from shared.service import Redises, Service, StartError, ack_keys, main, readiness
+from shared.store import Store
+from shared.stream import Entry, StreamReader
+
+GROUP = "notifier"
+
+
+async def serve(service: Service, config: Config) -> None:
+    redises, keys = Redises.of(config.redis), Keys()
+    reader = StreamReader(redises.blocking, redises.scripts, keys.events, GROUP, service.consumer_name)
+    dead_letters, concurrency = DeadLetters(redises.scripts), config.notifier.concurrency
+    slack = config.alert.slack
+    jobs = []
+    handle: Handler = _nobody_listens
+    client = Slack(slack.token.get_secret_value() if slack.token else "", slack.api_url, slack.timeout)
+    if slack.enable:
+        links = AckLinks(
+            config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises))
+        )
+        appearance = Appearance(
+            slack.channel_id or "", load_template(slack.template_path), look(config), links
+        )
+        store = Store(redises.scripts)
+        notifier = Notifier(store, client, ChannelHold(redises.scripts), appearance, slack.timeout)
+        handle = notifier.handle
+        due_times = DueTimes(redises.scripts, keys.deliveries)
+        poller = Poller(
+            due_times, notifier.show, service.stopping, name="deliveries", concurrency=concurrency
+        )
+        jobs.append(poller.run)
+    consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
+    app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check)))
+    await service.run(app, config.notifier.host, config.notifier.health_port, [consumer.run, *jobs])
+    await client.close()
+    await redises.close()
+
+
+def load_template(path: Path) -> MessageTemplate:
+    try:
+        return MessageTemplate.load(path)
+    except TemplateError as error:
+        raise StartError(str(error)) from error
+
+
+def look(config: Config) -> Look:
+    properties = config.alert.slack.message_properties
+    return Look(properties.button_text, properties.button_style, properties.disable_button)
+
+
+async def _nobody_listens(_: Entry) -> None:
+    """Slack is switched off: events are read, so that the group does not fall behind, and lead to nothing."""
+
+
+def run(config_path: Path | None = None) -> None:
+    main(GROUP, serve, config_path)
+
+
+if __name__ == "__main__":
+    run()

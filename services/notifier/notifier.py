@@ -1,0 +1,144 @@
+"""Level-triggered: whatever the event, make the incident's Slack message show its current state. Being called twice, late, or
+at two places at once changes nothing: the incident's lease and the revision that its message shows decide."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from services.notifier.hold import ChannelHold
+from services.notifier.message import Look, plain_message, slack_message
+from services.notifier.slack import Failure, Posted, Slack, SlackCallError
+from services.notifier.template import MessageTemplate, TemplateError
+from shared.backoff import backoff
+from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, Reason
+from shared.identity import is_incident_id
+from shared.incident import Incident
+from shared.links import AckLinks, expiry
+from shared.store import Store
+from shared.stream import Entry, UndecodableError
+
+INVISIBLE = {EventType.NOTIFIED, EventType.NOTIFICATION_FAILED, EventType.ESCALATION_CLAIMED}
+"""Events that change nothing which a message shows."""
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How messages look and where they go."""
+
+    channel: str
+    template: MessageTemplate
+    look: Look
+    links: AckLinks
+
+
+class Notifier:
+    def __init__(
+        self, store: Store, slack: Slack, hold: ChannelHold, appearance: Appearance, timeout: timedelta
+    ) -> None:
+        self._store = store
+        self._slack = slack
+        self._hold = hold
+        self._appearance = appearance
+        # The message as it should be, and once more as plain text: two calls, and time to commit.
+        self._lease = 2 * timeout + timedelta(seconds=10)
+        self._log = structlog.get_logger()
+
+    async def handle(self, entry: Entry) -> None:
+        if entry.type in INVISIBLE:
+            return
+        if not is_incident_id(entry.incident_id):
+            raise UndecodableError(f"entry {entry.id}: {entry.incident_id[:80]!r} is not an incident id")
+        await self.show(entry.incident_id)
+
+    async def show(self, incident_id: str) -> None:
+        """Post, edit or leave alone, until the message shows the present or an attempt has failed and a later one is due."""
+        while True:
+            token = secrets.token_hex(8)
+            begun = await self._store.apply(incident_id, BeginDelivery(token, self._lease))
+            if begun.reason not in (Reason.DELIVERY_BEGUN, Reason.DELIVERY_TAKEN_OVER):
+                self._log.debug("not_delivered", incident=incident_id, reason=begun.reason)
+                return
+            outcome = await self._deliver(incident_id, token)
+            if outcome is None:
+                return
+            done = await self._store.apply(incident_id, outcome)
+            self._log_outcome(incident_id, outcome, done.reason)
+            if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
+                return
+
+    async def _deliver(self, incident_id: str, token: str) -> Command | None:
+        loaded = await self._store.load(incident_id)
+        incident = loaded.incident
+        if incident is None:
+            return None
+        channel = (
+            incident.message.channel
+            if incident.message
+            else incident.call.channel or self._appearance.channel
+        )
+        if held := await self._hold.remaining(channel):
+            return DeliveryFailed(token, "ratelimited", backoff(0, retry_after=held))
+        try:
+            posted = await self._send(incident, channel, self._render(incident, loaded.body))
+        except SlackCallError as error:
+            return await self._failed(incident, channel, token, error)
+        return Delivered(token, posted.channel, posted.ts, incident.revision)
+
+    def _render(self, incident: Incident, body: str) -> dict[str, Any]:
+        """The message; a template that fails at run time must not cost the page, so a plain one stands in."""
+        appearance = self._appearance
+        url = self._ack_url(incident)
+        try:
+            text = appearance.template.render(incident, json.loads(body), url)
+        except (TemplateError, ValueError) as error:
+            self._log.error("template_failed", incident=incident.id, error=str(error))
+            return plain_message(incident, str(error), url)
+        return slack_message(incident, text, appearance.look, url)
+
+    def _ack_url(self, incident: Incident) -> str | None:
+        if incident.call.wait is None:
+            return None
+        return self._appearance.links.url(incident.id, expiry(incident))
+
+    async def _send(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:
+        """Send `message`; should Slack refuse what it says, once more as short plain text."""
+        try:
+            return await self._post_or_edit(incident, channel, message)
+        except SlackCallError as error:
+            if error.failure is not Failure.CONTENT:
+                raise
+            self._log.error("content_refused", incident=incident.id, error=str(error))
+            plain = plain_message(
+                incident, f"Slack refused the full message: {error}", self._ack_url(incident)
+            )
+            return await self._post_or_edit(incident, channel, plain)
+
+    async def _post_or_edit(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:
+        if incident.message is None:
+            return await self._slack.post(channel, message)
+        await self._slack.update(channel, incident.message.ts, message)
+        return Posted(channel, incident.message.ts)
+
+    async def _failed(self, incident: Incident, channel: str, token: str, error: SlackCallError) -> Command:
+        if error.failure is Failure.MESSAGE_GONE and incident.message:
+            # Somebody deleted it. That is their word; the state is kept, and nothing is posted behind their back.
+            return Delivered(token, incident.message.channel, incident.message.ts, incident.revision)
+        if error.retry_after:
+            await self._hold.set(channel, error.retry_after)
+        needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
+        wait = backoff(incident.delivery.attempts, retry_after=error.retry_after, needs_person=needs_person)
+        in_doubt = error.failure is Failure.AMBIGUOUS and incident.message is None
+        return DeliveryFailed(token, str(error), wait, in_doubt=in_doubt)
+
+    def _log_outcome(self, incident_id: str, outcome: Command, reason: Reason) -> None:
+        if isinstance(outcome, DeliveryFailed):
+            retry_in = round(outcome.retry_in.total_seconds(), 1)
+            self._log.warning(
+                "not_delivered", incident=incident_id, reason=reason, error=outcome.error, retry_in=retry_in
+            )
+        else:
+            self._log.info("delivered", incident=incident_id, reason=reason)

@@ -1,0 +1,170 @@
+"""Slack's Web API as the notifier needs it: post, edit, and say what a failure means. It never repeats a call by itself."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from shared import metrics
+
+
+class Failure(StrEnum):
+    """What a failed call means for the next one."""
+
+    TRANSIENT = "transient"
+    """Not taken; try again later."""
+    AMBIGUOUS = "ambiguous"
+    """Perhaps taken, the answer is lost."""
+    NEEDS_PERSON = "needs_person"
+    """Not taken, and will not be before somebody mends the token, the scopes or the channel."""
+    CONTENT = "content"
+    """Not taken because of what it says; a plainer message may pass."""
+    MESSAGE_GONE = "message_gone"
+    """The message to edit is not there (any more)."""
+
+
+_BY_ERROR = {
+    **dict.fromkeys(("fatal_error", "internal_error"), Failure.AMBIGUOUS),
+    **dict.fromkeys(
+        (
+            *(
+                "invalid_auth",
+                "not_authed",
+                "token_revoked",
+                "token_expired",
+                "account_inactive",
+                "missing_scope",
+            ),
+            *("not_in_channel", "channel_not_found", "is_archived", "restricted_action", "no_permission"),
+            *("not_allowed_token_type", "org_login_required", "ekm_access_denied", "access_denied"),
+            *(
+                "restricted_action_read_only_channel",
+                "restricted_action_thread_only_channel",
+                "cant_update_message",
+            ),
+        ),
+        Failure.NEEDS_PERSON,
+    ),
+    **dict.fromkeys(
+        (
+            *("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"),
+            *("invalid_attachments", "too_many_attachments", "metadata_too_large", "invalid_metadata_format"),
+            *("attachment_payload_limit_exceeded", "markdown_text_conflict"),
+        ),
+        Failure.CONTENT,
+    ),
+    "message_not_found": Failure.MESSAGE_GONE,
+}
+"""Slack's documented errors; the ones that are not here (ratelimited, service_unavailable, new ones) are worth a retry."""
+
+
+class SlackCallError(Exception):
+    """A call that did not succeed. The message is Slack's own word where there is one."""
+
+    def __init__(self, failure: Failure, error: str, retry_after: timedelta = timedelta(0)) -> None:
+        super().__init__(error)
+        self.failure = failure
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Posted:
+    channel: str
+    """As Slack names it: a channel that was given by #name has an id here."""
+    ts: str
+
+
+class Slack:
+    """`api_url` ends with a slash. Opens its connections on first use; `close` ends them."""
+
+    def __init__(self, token: str, api_url: str, timeout: timedelta) -> None:
+        self._token = token
+        self._api_url = api_url
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, channel: str, message: dict[str, Any]) -> Posted:
+        """chat.postMessage. Raises SlackCallError."""
+        answer = await self._call("chat.postMessage", {"channel": channel, **message})
+        return Posted(answer.get("channel", channel), answer["ts"])
+
+    async def update(self, channel: str, ts: str, message: dict[str, Any]) -> None:
+        """chat.update. Raises SlackCallError."""
+        await self._call("chat.update", {"channel": channel, "ts": ts, **message})
+
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        started = time.monotonic()
+        try:
+            answer = await self._client().api_call(method, json=arguments)
+            if not isinstance(answer.data, dict) or (
+                method == "chat.postMessage" and not answer.data.get("ts")
+            ):
+                raise SlackCallError(Failure.AMBIGUOUS, "Slack's answer has no message in it")
+        except Exception as error:
+            failed = error if isinstance(error, SlackCallError) else classify(error)
+            metrics.DELIVERIES.labels(method, failed.failure).inc()
+            raise failed from None  # the original's text may hold the request, and with it the token
+        finally:
+            metrics.DELIVERY_SECONDS.labels(method).observe(time.monotonic() - started)
+        metrics.DELIVERIES.labels(method, "ok").inc()
+        return answer.data
+
+    def _client(self) -> AsyncWebClient:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(self._timeout.total_seconds())
+            )
+        # slack-sdk's default handler repeats a POST after a dropped connection: two messages.
+        return AsyncWebClient(
+            self._token,
+            base_url=self._api_url,
+            timeout=round(self._timeout.total_seconds()) or 1,
+            session=self._session,
+            retry_handlers=[],
+        )
+
+
+def classify(error: Exception) -> SlackCallError:
+    """What an exception out of slack-sdk or aiohttp means."""
+    if isinstance(error, SlackApiError):
+        return _classify_answer(error)
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return SlackCallError(Failure.TRANSIENT, "cannot connect to Slack")
+    if isinstance(error, TimeoutError):
+        return SlackCallError(Failure.AMBIGUOUS, "Slack did not answer in time")
+    if isinstance(error, aiohttp.ClientError | SlackClientError | OSError | ValueError):
+        return SlackCallError(Failure.AMBIGUOUS, f"connection to Slack broke ({type(error).__name__})")
+    raise error
+
+
+def _classify_answer(error: SlackApiError) -> SlackCallError:
+    response = error.response
+    status = getattr(response, "status_code", 200)  # an answer that is no JSON comes as something else
+    data = getattr(response, "data", None)
+    word = data.get("error", "") if isinstance(data, dict) else ""
+    if status == HTTPStatus.TOO_MANY_REQUESTS or word in ("ratelimited", "rate_limited"):
+        return SlackCallError(
+            Failure.TRANSIENT, "ratelimited", _retry_after(getattr(response, "headers", {}))
+        )
+    if word:
+        return SlackCallError(_BY_ERROR.get(word, Failure.TRANSIENT), word)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return SlackCallError(Failure.TRANSIENT, f"Slack answered {status}")
+    return SlackCallError(Failure.AMBIGUOUS, "Slack's answer is not JSON")
+
+
+def _retry_after(headers: Any) -> timedelta:
+    for name, value in dict(headers).items():
+        if name.lower() == "retry-after" and str(value).isdigit():
+            return timedelta(seconds=int(value))
+    return timedelta(seconds=1)

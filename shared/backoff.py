@@ -1,0 +1,30 @@
+"""How long to wait before the next try. A value that someone else applies."""
+
+import random
+from datetime import timedelta
+
+FIRST = timedelta(seconds=2)
+CAP = timedelta(minutes=5)
+NEEDS_PERSON = timedelta(minutes=1)
+"""A wrong token does not heal by itself, yet somebody may be mending it right now."""
+
+
+def backoff(
+    attempts: int,
+    *,
+    retry_after: timedelta = timedelta(0),
+    needs_person: bool = False,
+    jitter: float | None = None,
+) -> timedelta:
+    """Wait after `attempts` earlier failures in a row: doubling, capped, with jitter so that a crowd spreads out.
+
+    Never shorter than `retry_after`, which is the other side's own word. `jitter` in [0, 1) replaces the dice in tests.
+    """
+    dice = random.random() if jitter is None else jitter
+    ceiling = min(CAP, FIRST * 2 ** min(attempts, 10))
+    wait = ceiling * (0.5 + dice / 2)
+    if needs_person:
+        wait = max(wait, NEEDS_PERSON * (1 + dice))
+    if retry_after:
+        wait = max(wait, retry_after * (1 + dice / 10))
+    return wait

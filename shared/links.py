@@ -1,0 +1,71 @@
+"""Acknowledge links: the notifier signs them, ingest checks them. A link is a capability: whoever has it may acknowledge."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from itsdangerous import Signer
+
+from shared.identity import is_incident_id
+from shared.incident import Incident
+
+LINK_GRACE = timedelta(hours=24)
+"""How long a link outlives its incident's due time. Old links are harmless, as states are answered honestly; a link that dies
+while the incident is overdue is not: then nobody could take it."""
+
+_SALT = "ackstream.acknowledge-link"
+"""Keeps these signatures apart from whatever else the same secret signs."""
+
+_EXPIRY = re.compile("[0-9]{1,12}")
+_SIGNATURE = re.compile("[A-Za-z0-9_-]{43}")
+"""256 bits in URL-safe base64. Asked for exactly, because the decoder skips characters that it does not know."""
+
+
+class Verdict(StrEnum):
+    VALID = "valid"
+    EXPIRED = "expired"
+    """We signed it, and its time has passed."""
+    FORGED = "forged"
+    """Anything else: altered, incomplete, or signed with a key that is no longer accepted."""
+
+
+class AckLinks:
+    """Signs with the first of `keys`, accepts all of them. `base_url` is where people reach ingest."""
+
+    def __init__(self, base_url: str, keys: Sequence[str]) -> None:
+        if not keys or not all(keys):
+            raise ValueError("Acknowledge links need at least one signing key, and none may be empty")
+        self._base_url = base_url.rstrip("/")
+        oldest_first = list(reversed(keys))
+        self._signer = Signer(oldest_first, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+
+    def url(self, incident_id: str, expires: datetime) -> str:
+        exp = str(int(expires.timestamp()))
+        signature = self._signer.get_signature(_signed(incident_id, exp)).decode()
+        return f"{self._base_url}/api/ack/{incident_id}?exp={exp}&sig={signature}"
+
+    def check(self, incident_id: str, exp: str | None, sig: str | None, now: datetime) -> Verdict:
+        """What the link of a request is worth at `now`. Never raises, whatever the strings."""
+        if not (exp and sig and is_incident_id(incident_id)):
+            return Verdict.FORGED
+        if not (_EXPIRY.fullmatch(exp) and _SIGNATURE.fullmatch(sig)):
+            return Verdict.FORGED
+        if not self._signer.verify_signature(_signed(incident_id, exp), sig):
+            return Verdict.FORGED
+        return Verdict.VALID if now.timestamp() <= int(exp) else Verdict.EXPIRED
+
+
+def expiry(incident: Incident) -> datetime:
+    """When a link to `incident`, signed as it is now, should expire.
+
+    Counts from the latest of opening, deadline and next attempt to escalate: while ServiceNow is away each failed attempt
+    edits the message, and its link lives on with the outage.
+    """
+    due = (incident.opened_at, incident.deadline, incident.escalation.due)
+    return max(moment for moment in due if moment is not None) + LINK_GRACE
+
+
+def _signed(incident_id: str, exp: str) -> str:
+    return f"{incident_id}.{exp}"
