@@ -1,0 +1,42 @@
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.faults import Fault
+from sandbox.world import World
+
+RULES = TypeAdapter(list[Fault])
+
+
+class Control:
+    """`/_sandbox/…`: the strings behind the scene."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def state(self, _: Request) -> Response:
+        return JSONResponse(self._world.as_json())
+
+    async def reset(self, _: Request) -> Response:
+        self._world.reset()
+        return Response(status_code=204)
+
+    async def faults(self, _: Request) -> Response:
+        return JSONResponse(self._world.faults.as_json())
+
+    async def add_faults(self, request: Request) -> Response:
+        """A JSON list of rules. They are added; one with the name of an earlier one replaces it."""
+        try:
+            rules = RULES.validate_json(await request.body())
+        except ValidationError as error:
+            problems: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+            return JSONResponse({"error": problems}, status_code=422)
+        self._world.faults.add(*rules)
+        return JSONResponse(self._world.faults.as_json(), status_code=201)
+
+    async def clear_faults(self, request: Request) -> Response:
+        """All, or the one that `?name=` says."""
+        self._world.faults.clear(request.query_params.get("name", ""))
+        return Response(status_code=204)

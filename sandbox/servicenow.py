@@ -1,0 +1,78 @@
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.calls import CallLog
+from sandbox.servicenow_table import Row, Table
+
+# Tables, and how their numbers begin.
+TABLES = {"incident": "INC", "problem": "PRB", "change_request": "CHG", "sc_task": "SCTASK", "task": "TASK"}
+
+
+class ServiceNowRefusal(Exception):  # noqa: N818 - an answer, not an error of ours
+    """`{"error": {"message": …, "detail": …}, "status": "failure"}` with an HTTP status."""
+
+    def __init__(self, status: int, message: str, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "detail": detail}, "status": "failure"}
+
+
+class Instance:
+    """One ServiceNow instance: its tables, and who may write to them."""
+
+    def __init__(self, name: str, tables: Mapping[str, str]) -> None:
+        self.name = name
+        self.tables = {table: Table(table, prefix) for table, prefix in tables.items()}
+
+    def table(self, name: str) -> Table:
+        if name not in self.tables:
+            raise ServiceNowRefusal(400, f"Invalid table {name}")
+        return self.tables[name]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            name: [row.fields for row in list(table.rows.values())] for name, table in self.tables.items()
+        }
+
+
+class ServiceNow:
+    """All instances; one comes to be when it is first named. `tables` adds custom tables: name to number prefix."""
+
+    def __init__(
+        self,
+        *,
+        user: str = "ackstream",
+        password: str = "sandbox",
+        tables: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.user = user
+        self.password = password
+        self._tables = TABLES | dict(tables or {})
+        self._clock = clock
+        self.calls = CallLog()
+        self.instances: dict[str, Instance] = {}
+
+    def reset(self) -> None:
+        self.instances = {}
+        self.calls.clear()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def instance(self, name: str) -> Instance:
+        return self.instances.setdefault(name, Instance(name, self._tables))
+
+    def rows(self, instance: str = "main", table: str = "incident") -> list[dict[str, str]]:
+        """A table's rows as plain values, oldest first: the short way for tests."""
+        return [row.fields for row in list(self.instance(instance).table(table).rows.values())]
+
+    def insert(self, fields: Mapping[str, Any], instance: str = "main", table: str = "incident") -> Row:
+        """A row that somebody else wrote."""
+        return self.instance(instance).table(table).insert(fields, self.user, self.now())
+
+    def as_json(self) -> dict[str, Any]:
+        instances = {name: instance.as_json() for name, instance in list(self.instances.items())}
+        return {"instances": instances, "calls": self.calls.as_json()}

@@ -1,0 +1,115 @@
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+# The columns of `incident` that an integration meets; others begin with u_, as an administrator's own do.
+INCIDENT_COLUMNS = """
+active assigned_to assignment_group business_service caller_id category close_code close_notes closed_at
+closed_by cmdb_ci comments contact_type correlation_display correlation_id description escalation
+hold_reason impact incident_state location made_sla number opened_at opened_by parent priority resolved_at
+resolved_by severity short_description state subcategory sys_class_name sys_created_by sys_created_on
+sys_domain sys_id sys_mod_count sys_updated_by sys_updated_on urgency work_notes
+"""
+COLUMNS = frozenset(INCIDENT_COLUMNS.split())
+REFERENCES = {
+    "assigned_to": "sys_user",
+    "assignment_group": "sys_user_group",
+    "caller_id": "sys_user",
+    "closed_by": "sys_user",
+    "cmdb_ci": "cmdb_ci",
+    "opened_by": "sys_user",
+    "parent": "task",
+    "resolved_by": "sys_user",
+    "sys_domain": "sys_user_group",
+}
+# Longer values are cut without a word.
+LENGTHS = {"short_description": 160, "correlation_id": 100, "correlation_display": 100, "close_notes": 4000}
+JOURNALS = ("comments", "work_notes")
+READ_ONLY = ("sys_id", "number", "sys_created_on", "sys_created_by", "sys_mod_count")
+DEFAULTS = {
+    "active": "true",
+    "state": "1",
+    "incident_state": "1",
+    "priority": "5",
+    "urgency": "3",
+    "impact": "3",
+}
+RESOLVED, CLOSED = "6", "7"
+
+
+def is_column(name: str) -> bool:
+    return name in COLUMNS or name.startswith("u_")
+
+
+@dataclass
+class Row:
+    """`fields` are plain values; `notes` are journal entries, which reading a row does not show."""
+
+    fields: dict[str, str]
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    def write(self, values: Mapping[str, Any], user: str, stamp: str) -> None:
+        """Columns that do not exist are ignored, as the Table API does."""
+        for name, value in values.items():
+            if name in JOURNALS and value:
+                self.notes.append((name, _text(value)))
+            elif is_column(name) and name not in READ_ONLY:
+                self.fields[name] = _text(value)[: LENGTHS.get(name)]
+        if self.fields["state"] in (RESOLVED, CLOSED) and not self.fields.get("resolved_at"):
+            self.fields |= {"resolved_at": stamp, "resolved_by": user}
+        self.fields |= {
+            "incident_state": self.fields["state"],
+            "active": "false" if self.fields["state"] == CLOSED else "true",
+            "sys_updated_on": stamp,
+            "sys_updated_by": user,
+        }
+
+    def shown(self, base: str, only: Iterable[str] = (), *, links: bool = True) -> dict[str, Any]:
+        """As the API returns it: every column, references as objects with a link under `base`."""
+        wanted = set(only) or COLUMNS | self.fields.keys()
+        values = {name: self.fields.get(name, "") for name in sorted(wanted) if is_column(name)}
+        return {name: _reference(name, value, base, links=links) for name, value in values.items()}
+
+
+@dataclass
+class Table:
+    name: str
+    prefix: str
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def insert(self, values: Mapping[str, Any], user: str, now: datetime) -> Row:
+        """Always a new row: nothing de-duplicates, on correlation_id or otherwise."""
+        stamp = f"{now:%Y-%m-%d %H:%M:%S}"
+        fields = DEFAULTS | {
+            "sys_id": uuid.uuid4().hex,
+            "number": f"{self.prefix}{10_001 + len(self.rows):07d}",
+            "sys_class_name": self.name,
+            "sys_domain": "global",
+            "opened_at": stamp,
+            "opened_by": user,
+            "sys_created_on": stamp,
+            "sys_created_by": user,
+            "sys_mod_count": "0",
+        }
+        row = Row(fields)
+        row.write(values, user, stamp)
+        return self.rows.setdefault(fields["sys_id"], row)
+
+    def update(self, row: Row, values: Mapping[str, Any], user: str, now: datetime) -> None:
+        row.write(values, user, f"{now:%Y-%m-%d %H:%M:%S}")
+        row.fields["sys_mod_count"] = str(int(row.fields["sys_mod_count"]) + 1)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def _reference(name: str, value: str, base: str, *, links: bool) -> Any:
+    if name not in REFERENCES or not value:
+        return value
+    link = {"link": f"{base}/api/now/table/{REFERENCES[name]}/{value}"} if links else {}
+    return link | {"value": value}

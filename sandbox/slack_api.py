@@ -1,0 +1,86 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.calls import Call
+from sandbox.conduct import Deed, treat
+from sandbox.faults import Fault
+from sandbox.slack import app_of
+from sandbox.slack_content import SlackRefusal
+from sandbox.world import World
+
+STATUS_ERRORS = {429: "ratelimited", 500: "internal_error", 503: "service_unavailable"}
+
+
+class SlackApi:
+    """`/slack/api/<method>`: Slack's Web API, by JSON, form or query, with a bearer token or a `token` argument."""
+
+    def __init__(self, world: World, now: Callable[[], float]) -> None:
+        self._world = world
+        self._now = now
+
+    async def answer(self, request: Request) -> Response:
+        method = request.path_params["method"]
+        arguments = await _arguments(request)
+        token = str(arguments.pop("token", "")) or _bearer(request)
+        headers = {
+            name: value for name, value in request.headers.items() if name in ("content-type", "user-agent")
+        }
+        call = self._world.slack.calls.add(Call(self._now(), method, arguments, headers))
+        deed = Deed(
+            "slack",
+            frozenset((method,)),
+            commit=lambda: self._commit(call, token),
+            refuse=_refuse,
+            lie=lambda: self._commit(call, token),
+        )
+        return await treat(deed, call, self._world.faults, request)
+
+    def _commit(self, call: Call, token: str) -> Response:
+        try:
+            app = app_of(token)
+            call.authorized, call.user = True, app
+            return JSONResponse(self._perform(call.name, app, call.arguments))
+        except SlackRefusal as refusal:
+            return JSONResponse(refusal.as_json())
+
+    def _perform(self, method: str, app: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if "" in arguments:
+            raise SlackRefusal("invalid_json")
+        slack = self._world.slack
+        if method == "auth.test":
+            return slack.auth_test()
+        if method == "chat.postMessage":
+            return slack.post_message(app, arguments)
+        if method == "chat.update":
+            return slack.update_message(app, arguments)
+        if method == "conversations.history":
+            return slack.history(arguments)
+        return {"ok": False, "error": "unknown_method", "req_method": method}
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    """Query and body as one; a body that is not a JSON object stands under the empty name."""
+    arguments: dict[str, Any] = dict(request.query_params)
+    if "json" not in request.headers.get("content-type", ""):
+        return arguments | dict(await request.form())
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError:
+        body = None
+    return arguments | (body if isinstance(body, dict) else {"": "not a JSON object"})
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _refuse(fault: Fault) -> Response:
+    if fault.kind == "slack_error":
+        return JSONResponse({"ok": False, "error": fault.error})
+    error = STATUS_ERRORS.get(fault.status, "fatal_error")
+    return JSONResponse({"ok": False, "error": error}, status_code=fault.status, headers=fault.headers)
