@@ -15,7 +15,16 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
 CONNECT_TIMEOUT = 1.0
 """Seconds."""
@@ -23,24 +32,18 @@ CONNECT_TIMEOUT = 1.0
 SOCKET_TIMEOUT = 2.0
 """Seconds. Every command answers at once or not at all; blocking reads have a client of their own."""
 
-BLOCK_SECONDS = 2.0
+BLOCK_SECONDS = 1.0
+"""How long a read waits for news: at most this long after a SIGTERM the service is on its way out."""
+
 BLOCKING_SOCKET_TIMEOUT = BLOCK_SECONDS + 3.0
 """Longer than the block: a socket that times out first looks like a lost connection on every idle stream."""
 
 MAX_BATCH = 256
 """Calls in one pipeline. More would make the first caller wait for the last one's work."""
 
-UNAVAILABLE_REPLIES = (
-    "OOM",
-    "MISCONF",
-    "READONLY",
-    "LOADING",
-    "CLUSTERDOWN",
-    "MASTERDOWN",
-    "TRYAGAIN",
-    "NOREPLICAS",
-    "BUSY",
-)
+CONDITIONS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError)
+CONDITION_WORDS = {"MISCONF", "NOREPLICAS", "BUSY"}
+"""Error replies that speak of the server's condition. redis-py has classes for some and leaves the word to others."""
 
 
 class StoreUnavailableError(Exception):
@@ -69,7 +72,7 @@ def connect(
 def unavailable(error: Exception) -> bool:
     """Whether `error` speaks of Redis' condition rather than of a mistake of ours."""
     if isinstance(error, ResponseError):
-        return str(error).startswith(UNAVAILABLE_REPLIES)
+        return isinstance(error, CONDITIONS) or str(error).partition(" ")[0] in CONDITION_WORDS
     return isinstance(error, RedisError | OSError | asyncio.TimeoutError)
 
 

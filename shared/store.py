@@ -1,9 +1,11 @@
 """The only writer of incidents: loads one, lets `advance` decide, commits the step if nothing has moved on, else starts over."""
 
+import asyncio
 import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
 from shared import keys as lifetimes
 from shared.commands import Change, Command, Event, Fire, Resolve, Step
@@ -46,6 +48,7 @@ class Store:
     def __init__(self, scripts: Scripts, partitions: int = 1) -> None:
         self._scripts = scripts
         self._partitions = partitions
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def load(self, incident_id: str) -> Loaded:
         key = _keys_of(incident_id).incident(incident_id)
@@ -54,10 +57,14 @@ class Store:
 
     async def receive(self, notification: Notification) -> Step:
         """Bring a notification to the incident that it belongs to. Once this returns it is durable."""
+        async with self._turn(notification.dedup_key):
+            return await self._receive(notification)
+
+    async def _receive(self, notification: Notification) -> Step:
         partition = partition_of_dedup_key(notification.dedup_key, self._partitions)
         keys = Keys(partition)
+        open_key = keys.open(notification.dedup_key)
         for _ in range(MAX_TRIES):
-            open_key = keys.open(notification.dedup_key)
             reply = await self._scripts.run(_FIND, [open_key], [keys.incident_prefix])
             now, named, incident = _moment(reply[0]), reply[1].decode(), _incident(reply[2])
             new_id = new_incident_id(now, partition, secrets.token_bytes(9))
@@ -69,12 +76,19 @@ class Store:
 
     async def apply(self, incident_id: str, command: Command) -> Step:
         """Let `command` act on the incident. The step that comes back is committed (or needed no commit)."""
-        for _ in range(MAX_TRIES):
-            loaded = await self.load(incident_id)
-            step = advance(loaded.incident, command, loaded.now)
-            if await self.commit(step, loaded.now):
-                return step
+        async with self._turn(incident_id):
+            for _ in range(MAX_TRIES):
+                loaded = await self.load(incident_id)
+                step = advance(loaded.incident, command, loaded.now)
+                if await self.commit(step, loaded.now):
+                    return step
         raise ContentionError(f"{MAX_TRIES} others were faster at incident {incident_id}")
+
+    def _turn(self, name: str) -> asyncio.Lock:
+        """Within one process, those who would only be in each other's way wait for their turn; correctness is the commit's."""
+        lock = self._turns.get(name) or asyncio.Lock()
+        self._turns[name] = lock
+        return lock
 
     async def commit(self, step: Step, now: datetime, *, open_names: str = _ANY) -> bool:
         """True once the step is durable; False when something has moved on: load and decide again.

@@ -1,0 +1,50 @@
+"""Notifications and incidents for tests, with sensible defaults."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.identity import digest
+from shared.incident import Incident
+from shared.notification import Alert, Call, Facts, Notification
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def alert(name: str = "a", started: datetime | None = NOON, *, firing: bool = True) -> Alert:
+    key = digest(name, str(started))[:16]
+    return Alert(key=key, firing=firing, started_at=started, name=name)
+
+
+def notification(
+    *alerts: Alert,
+    firing: bool = True,
+    wait: timedelta | None = 3 * MINUTE,
+    group: str = "group",
+    title: str = "HighLatency",
+    **more: Any,
+) -> Notification:
+    call = Call(wait=wait, instance=more.pop("instance", None), channel=more.pop("channel", None))
+    facts = Facts(source="alertmanager", title=title, severity="critical", truncated=more.pop("truncated", 0))
+    return Notification(
+        dedup_key=digest(group),
+        firing=firing,
+        facts=facts,
+        alerts=alerts or (alert(firing=firing),),
+        call=call,
+        body=more.pop("body", '{"status":"firing"}'),
+        **more,
+    )
+
+
+def resolved(*alerts: Alert, **more: Any) -> Notification:
+    return notification(*(alerts or (alert(firing=False),)), firing=False, **more)
+
+
+def incident_id(number: int = 1) -> str:
+    return f"{number:030x}00"
+
+
+def reread(incident: Incident) -> Incident:
+    """As it comes back from the store."""
+    return Incident.model_validate_json(incident.model_dump_json(exclude_defaults=True))

@@ -1,0 +1,324 @@
+"""Every state with every command: what becomes of it, and why."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.commands import (
+    Acknowledge,
+    BeginDelivery,
+    Claim,
+    Command,
+    Delivered,
+    DeliveryFailed,
+    EscalationFailed,
+    EventType,
+    Fire,
+    Reason,
+    RecordWritten,
+    Resolve,
+    Step,
+)
+from shared.episodes import LATE_WINDOW
+from shared.incident import Incident, Record, State
+from shared.transitions import advance
+from tests.episodes import MINUTE, NOON, alert, incident_id, notification, reread, resolved
+
+SECOND = timedelta(seconds=1)
+LEASE, GRACE = timedelta(seconds=50), timedelta(seconds=65)
+RECORD = Record(sys_id="a" * 32, number="INC1", url="https://x/1", instance=None, at=NOON)
+CLAIM = Claim("w1", LEASE, GRACE)
+DUE = NOON + 3 * MINUTE
+
+
+def fire(**more: object) -> Fire:
+    return Fire(notification(**more), incident_id(2))  # type: ignore[arg-type]
+
+
+def decided(step: Step) -> Incident:
+    assert step.incident is not None
+    return reread(step.incident)
+
+
+def opened(wait: timedelta | None = 3 * MINUTE) -> Incident:
+    return decided(advance(None, Fire(notification(wait=wait), incident_id()), NOON))
+
+
+def after(incident: Incident, *commands: tuple[Command, timedelta]) -> Incident:
+    for command, since in commands:
+        incident = decided(advance(incident, command, NOON + since))
+    return incident
+
+
+STATES = {
+    State.OPEN: opened(),
+    State.ACKNOWLEDGED: after(opened(), (Acknowledge("anna", "link"), MINUTE)),
+    State.ESCALATING: after(opened(), (CLAIM, 3 * MINUTE)),
+    State.ESCALATED: after(opened(), (CLAIM, 3 * MINUTE), (RecordWritten("w1", RECORD), 3 * MINUTE)),
+    State.RESOLVED: after(opened(), (Resolve(resolved(), incident_id(2)), MINUTE)),
+    State.SUPERSEDED: advance(opened(), Fire(notification(alert("b")), incident_id(2)), NOON + MINUTE)
+    .changes[0]
+    .incident,
+}
+COMMANDS: dict[str, Command] = {
+    "fire the same": fire(),
+    "fire a new episode": Fire(notification(alert("a", NOON + MINUTE)), incident_id(2)),
+    "resolve": Resolve(resolved(), incident_id(2)),
+    "acknowledge": Acknowledge("bob", "link"),
+    "claim": Claim("w2", LEASE, GRACE),
+    "record written": RecordWritten("w1", RECORD),
+    "escalation failed": EscalationFailed("w1", "answered 500", SECOND),
+    "begin delivery": BeginDelivery("n1", LEASE),
+    "delivered": Delivered("n1", "C1", "1.0", 1),
+    "delivery failed": DeliveryFailed("n1", "ratelimited", SECOND),
+}
+TABLE = """
+                    | open             | acknowledged         | escalating             | escalated         | resolved           | superseded
+fire the same       | repeated         | repeated             | repeated               | repeated          | late_after_resolve | late_after_resolve
+fire a new episode  | new_episode      | new_episode          | new_episode            | new_episode       | reopened           | reopened
+resolve             | resolved         | resolved             | resolved               | resolved          | already_resolved   | already_resolved
+acknowledge         | acknowledged     | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed
+claim               | claimed          | already_acknowledged | claimed_by_another     | already_escalated | already_closed     | already_closed
+record written      | escalated        | escalated            | escalated              | already_escalated | escalated          | escalated
+escalation failed   | lease_lost       | lease_lost           | escalation_failed      | lease_lost        | lease_lost         | lease_lost
+begin delivery      | delivery_begun   | delivery_begun       | delivery_begun         | delivery_begun    | delivery_begun     | delivery_begun
+delivered           | delivered        | delivered            | delivered              | delivered         | delivered          | delivered
+delivery failed     | lease_lost       | lease_lost           | lease_lost             | lease_lost        | lease_lost         | lease_lost
+"""
+ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip("\n").splitlines()]
+CASES = [
+    (state, row[0], reason) for row in ROWS[1:] for state, reason in zip(ROWS[0][1:], row[1:], strict=True)
+]
+
+
+@pytest.mark.parametrize(("state", "command", "reason"), CASES)
+def test_every_state_answers_every_command_with_a_named_reason(state: str, command: str, reason: str) -> None:
+    incident = STATES[State(state)]
+    now = DUE + SECOND if command == "claim" else incident.seen_at + MINUTE
+    step = advance(incident, COMMANDS[command], now)
+    assert step.reason == reason
+    for change in step.changes:
+        expected = 1 if change.incident.id == incident_id(2) else incident.version + 1
+        assert change.incident.version == expected
+        assert all(event.version == change.incident.version for event in change.events)
+    if not step.changes:
+        assert step.incident == incident
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS.values() if not isinstance(c, Fire | Resolve)])
+def test_a_command_for_an_incident_that_is_not_there_changes_nothing(command: Command) -> None:
+    assert advance(None, command, NOON) == Step(None, Reason.UNKNOWN_INCIDENT)
+
+
+def test_a_firing_notification_opens_an_incident_with_its_deadline() -> None:
+    step = advance(None, fire(), NOON)
+    incident = decided(step)
+    assert (incident.state, incident.deadline, incident.escalation_due) == (State.OPEN, DUE, DUE)
+    assert step.changes[0].events[0].type is EventType.OPENED
+    assert step.changes[0].body == '{"status":"firing"}'
+
+
+def test_without_on_call_there_is_no_deadline_and_nothing_to_claim() -> None:
+    incident = opened(wait=None)
+    assert incident.escalation_due is None
+    assert advance(incident, CLAIM, NOON + timedelta(days=1)).reason is Reason.NOT_DUE
+
+
+def test_a_wait_of_zero_is_due_at_once() -> None:
+    assert advance(opened(wait=timedelta(0)), CLAIM, NOON).reason is Reason.CLAIMED
+
+
+def test_a_joining_notification_brings_the_deadline_nearer_but_never_moves_it_away() -> None:
+    nearer = decided(advance(opened(), fire(wait=MINUTE), NOON + MINUTE))
+    assert nearer.deadline == NOON + 2 * MINUTE
+    assert decided(advance(nearer, fire(wait=60 * MINUTE), NOON + MINUTE)).deadline == NOON + 2 * MINUTE
+
+
+def test_a_joining_notification_can_bring_on_call_to_an_incident_without() -> None:
+    joined = decided(advance(opened(wait=None), fire(wait=MINUTE), NOON + MINUTE))
+    assert joined.deadline == NOON + 2 * MINUTE
+
+
+def test_a_repeat_is_counted_and_changes_nothing_that_people_see() -> None:
+    step = advance(opened(), fire(), NOON + MINUTE)
+    assert step.reason is Reason.REPEATED
+    assert (decided(step).notifications, decided(step).revision) == (2, 1)
+
+
+def test_a_repeat_after_an_acknowledgement_does_not_call_again() -> None:
+    joined = after(STATES[State.ACKNOWLEDGED], (fire(wait=timedelta(0)), 2 * MINUTE))
+    assert joined.escalation_due is None
+    assert joined.state is State.ACKNOWLEDGED
+
+
+def test_an_alert_that_joins_is_shown() -> None:
+    step = advance(opened(), Fire(notification(alert(), alert("b")), incident_id(2)), NOON + MINUTE)
+    assert step.reason is Reason.JOINED
+    assert decided(step).firing_count == 2
+    assert decided(step).revision == 2
+
+
+def test_an_alert_that_the_group_no_longer_has_is_remembered_but_not_firing() -> None:
+    both = decided(advance(None, Fire(notification(alert(), alert("b")), incident_id()), NOON))
+    left = decided(advance(both, fire(), NOON + MINUTE))
+    assert [(a.name, a.firing) for a in left.alerts] == [("a", True), ("b", False)]
+
+
+def test_alerts_that_the_sender_left_out_are_not_taken_for_gone() -> None:
+    both = decided(advance(None, Fire(notification(alert(), alert("b")), incident_id()), NOON))
+    cut = decided(advance(both, fire(truncated=1), NOON + MINUTE))
+    assert cut.firing_count == 2
+
+
+def test_a_new_episode_supersedes_the_old_one_in_one_step() -> None:
+    step = advance(opened(), COMMANDS["fire a new episode"], NOON + MINUTE)
+    old, new = (change.incident for change in step.changes)
+    assert (old.state, old.escalation_due) == (State.SUPERSEDED, None)
+    assert (new.id, new.state) == (incident_id(2), State.OPEN)
+    assert [event.type for change in step.changes for event in change.events] == ["superseded", "opened"]
+
+
+def test_a_new_episode_of_a_problem_that_nobody_answered_keeps_the_deadline() -> None:
+    new = decided(advance(opened(), COMMANDS["fire a new episode"], NOON + 2 * MINUTE))
+    assert new.deadline == DUE
+
+
+def test_a_new_episode_after_an_acknowledgement_waits_its_own_full_time() -> None:
+    new = decided(advance(STATES[State.ACKNOWLEDGED], COMMANDS["fire a new episode"], NOON + 2 * MINUTE))
+    assert new.deadline == NOON + 5 * MINUTE
+
+
+def test_a_late_copy_of_the_superseded_episode_is_ignored() -> None:
+    new = decided(advance(opened(), COMMANDS["fire a new episode"], NOON + MINUTE))
+    assert advance(new, fire(), NOON + 2 * MINUTE).reason is Reason.LATE_AFTER_SUPERSEDE
+
+
+def test_a_late_copy_does_not_reopen_but_the_same_alert_firing_anew_later_does() -> None:
+    closed = STATES[State.RESOLVED]
+    assert advance(closed, fire(), NOON + MINUTE + LATE_WINDOW).reason is Reason.LATE_AFTER_RESOLVE
+    assert advance(closed, fire(), NOON + MINUTE + LATE_WINDOW + SECOND).reason is Reason.REOPENED
+
+
+def test_an_alert_without_a_start_time_is_never_taken_for_a_late_copy() -> None:
+    timeless = notification(alert(started=None))
+    incident = decided(advance(None, Fire(timeless, incident_id()), NOON))
+    closed = decided(advance(incident, Resolve(resolved(alert(started=None)), incident_id(2)), NOON))
+    assert advance(closed, Fire(timeless, incident_id(3)), NOON).reason is Reason.REOPENED
+
+
+def test_resolved_cancels_the_escalation() -> None:
+    assert STATES[State.RESOLVED].escalation_due is None
+
+
+def test_resolved_before_firing_is_remembered_and_its_late_firing_copy_pages_nobody() -> None:
+    step = advance(None, COMMANDS["resolve"], NOON)
+    assert step.reason is Reason.RESOLVED_BEFORE_FIRING
+    tombstone = decided(step)
+    assert tombstone.is_shown
+    assert advance(tombstone, fire(), NOON + SECOND).reason is Reason.LATE_AFTER_RESOLVE
+
+
+def test_a_resolved_copy_from_before_another_alert_began_does_not_close_the_incident() -> None:
+    both = decided(advance(opened(), Fire(notification(alert(), alert("b")), incident_id(2)), NOON + MINUTE))
+    step = advance(both, Resolve(resolved(alert(firing=False)), incident_id(2)), NOON + MINUTE)
+    assert step.reason is Reason.RESOLVED_IN_PART
+    assert [(a.name, a.firing) for a in decided(step).alerts] == [("a", False), ("b", True)]
+    assert decided(step).escalation_due == DUE
+
+
+def test_a_resolved_notification_of_another_episode_is_ignored() -> None:
+    other = Resolve(resolved(alert("a", NOON - MINUTE, firing=False)), incident_id(2))
+    assert advance(opened(), other, NOON).reason is Reason.RESOLVED_OTHER_EPISODE
+
+
+def test_the_same_content_an_hour_later_is_a_new_incident() -> None:
+    window = {"join_window": 5 * MINUTE}
+    incident = decided(advance(None, fire(**window), NOON))
+    assert advance(incident, fire(**window), NOON + 5 * MINUTE).reason is Reason.REPEATED
+    assert advance(incident, fire(**window), NOON + 60 * MINUTE).reason is Reason.NEW_EPISODE
+
+
+def test_an_expired_claim_is_taken_over_in_doubt() -> None:
+    claimed = STATES[State.ESCALATING]
+    second = Claim("w2", LEASE, GRACE)
+    assert advance(claimed, second, DUE + LEASE - SECOND).reason is Reason.CLAIMED_BY_ANOTHER
+    step = advance(claimed, second, DUE + LEASE)
+    assert step.reason is Reason.TAKEN_OVER
+    assert decided(step).escalation.doubt_until == DUE + LEASE + GRACE
+
+
+def test_a_claim_whose_answer_was_lost_is_claimed_again_by_its_owner() -> None:
+    step = advance(STATES[State.ESCALATING], CLAIM, DUE + SECOND)
+    assert (step.reason, step.changes) == (Reason.CLAIMED, ())
+
+
+def test_after_a_failed_attempt_a_person_can_still_take_it() -> None:
+    failed = decided(advance(STATES[State.ESCALATING], COMMANDS["escalation failed"], DUE + SECOND))
+    assert (failed.state, failed.escalation_due) == (State.OPEN, DUE + 2 * SECOND)
+    assert advance(failed, Acknowledge("bob", "link"), DUE + SECOND).reason is Reason.ACKNOWLEDGED
+
+
+def test_an_attempt_in_doubt_is_looked_into_even_after_an_acknowledgement() -> None:
+    doubtful = EscalationFailed("w1", "answer lost", 10 * SECOND, doubt=GRACE)
+    incident = decided(advance(STATES[State.ESCALATING], doubtful, DUE + SECOND))
+    acknowledged = decided(advance(incident, Acknowledge("bob", "link"), DUE + 2 * SECOND))
+    assert acknowledged.escalation_due == DUE + 11 * SECOND
+    assert not acknowledged.awaits_escalation
+    looking = decided(advance(acknowledged, CLAIM, DUE + 11 * SECOND))
+    nothing_there = EscalationFailed("w1", "called off", timedelta(0))
+    step = advance(looking, nothing_there, DUE + 12 * SECOND)
+    assert step.reason is Reason.CALLED_OFF
+    assert decided(step).escalation_due is None
+
+
+def test_looking_without_a_new_attempt_is_not_counted_and_not_shown() -> None:
+    looked = EscalationFailed("w1", "answer lost", SECOND, doubt=GRACE, looked_only=True)
+    before = STATES[State.ESCALATING]
+    incident = decided(advance(before, looked, DUE + SECOND))
+    assert (incident.escalation.attempts, incident.revision) == (0, before.revision)
+
+
+def test_a_record_counts_even_from_a_worker_that_lost_its_lease_and_a_second_one_is_told() -> None:
+    taken = decided(advance(STATES[State.ESCALATING], Claim("w2", LEASE, GRACE), DUE + LEASE))
+    assert advance(taken, RecordWritten("w1", RECORD), DUE + LEASE).reason is Reason.ESCALATED
+    second = RecordWritten("w2", RECORD.model_copy(update={"sys_id": "b" * 32}))
+    step = advance(STATES[State.ESCALATED], second, DUE + LEASE)
+    assert (step.reason, decided(step).record) == (Reason.DUPLICATE_RECORD, RECORD)
+
+
+def test_a_resolve_during_the_request_keeps_looking_for_its_outcome() -> None:
+    closed = decided(advance(STATES[State.ESCALATING], COMMANDS["resolve"], DUE + SECOND))
+    assert closed.escalation_due == DUE + LEASE
+    assert decided(advance(closed, COMMANDS["record written"], DUE + SECOND)).record == RECORD
+
+
+def test_only_one_worker_delivers_and_whoever_finds_the_lease_expired_is_in_doubt() -> None:
+    begun = decided(advance(opened(), COMMANDS["begin delivery"], NOON))
+    other = BeginDelivery("n2", LEASE)
+    assert advance(begun, other, NOON + LEASE - SECOND).reason is Reason.DELIVERY_BUSY
+    step = advance(begun, other, NOON + LEASE)
+    assert step.reason is Reason.DELIVERY_TAKEN_OVER
+    assert decided(step).delivery.doubt_until is not None
+
+
+def test_a_message_that_shows_the_present_is_left_alone() -> None:
+    shown = after(opened(), (COMMANDS["begin delivery"], SECOND), (COMMANDS["delivered"], SECOND))
+    assert (shown.is_shown, shown.delivery_due) == (True, None)
+    assert advance(shown, BeginDelivery("n2", LEASE), NOON).reason is Reason.ALREADY_SHOWN
+    changed = decided(advance(shown, Acknowledge("anna", "link"), NOON + MINUTE))
+    assert advance(changed, BeginDelivery("n2", LEASE), NOON).reason is Reason.DELIVERY_BEGUN
+
+
+def test_a_delivery_backs_off_until_its_time_has_come() -> None:
+    failed = after(opened(), (COMMANDS["begin delivery"], SECOND), (COMMANDS["delivery failed"], SECOND))
+    assert failed.delivery_due == NOON + 2 * SECOND
+    assert advance(failed, BeginDelivery("n2", LEASE), NOON + SECOND).reason is Reason.DELIVERY_BACKING_OFF
+    assert advance(failed, BeginDelivery("n2", LEASE), NOON + 2 * SECOND).reason is Reason.DELIVERY_BEGUN
+
+
+def test_a_second_message_is_told_and_the_first_one_stays() -> None:
+    shown = after(opened(), (COMMANDS["begin delivery"], SECOND), (COMMANDS["delivered"], SECOND))
+    step = advance(shown, replace(COMMANDS["delivered"], ts="2.0"), NOON + SECOND)  # type: ignore[type-var]
+    assert step.reason is Reason.DUPLICATE_MESSAGE
+    assert decided(step).message == shown.message
