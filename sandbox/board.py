@@ -19,7 +19,7 @@ PAGES = Path(__file__).parent / "pages"
 SHOWN = 60
 COLOURS = {"good": "#2eb67d", "warning": "#ecb22e", "danger": "#e01e5a"}
 STATES = {"1": "New", "2": "In Progress", "3": "On Hold", "6": "Resolved", "7": "Closed", "8": "Canceled"}
-# The shape of ACK links' `<a>`: everything else a button might link to is not followed.
+# What a button may link to; Slack opens nothing else either.
 WEB = ("http://", "https://")
 
 

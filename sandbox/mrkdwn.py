@@ -11,12 +11,13 @@ from markupsafe import Markup, escape
 
 from sandbox.emoji import EMOJI
 
-PRE = re.compile(r"```\n?(.+?)\n?```\n?", re.DOTALL)
+PRE = re.compile(r"```\n?(.+?)\n?```", re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 ANGLE = re.compile(r"<([^<>\n]+)>")
 BARE_URL = re.compile(r"https?://[^\s<>|\0]*[^\s<>|\0.,;:!?)\]'\"]")
 SHORT_CODE = re.compile(r":([a-z0-9_+-]+):")
-EMPHASIS = re.compile(r"(?<![\w*_~])([*_~])(?=[^\s*_~]|[*_~]\S)([^\n]+?)(?<=\S)\1(?!\w)")
+# A closing mark far away is no closing mark: without the bound, hostile text costs quadratic time.
+EMPHASIS = r"(?<![\w*_~])([{}])(?!\s|\1)([^\n]{{1,500}}?)(?<!\s)\1(?!\w)"
 QUOTE = re.compile(r"(?:^&gt; ?[^\n]*(?:\n|$))+", re.MULTILINE)
 ATOM = re.compile(r"\0(\d+)\0")
 DATE = re.compile(r"!date\^(-?\d{1,11})\^([^^]+)(?:\^([^^]*))?")
@@ -68,7 +69,7 @@ class _Pieces:
         shown = Markup(self._inline(label))  # noqa: S704 - _inline escapes
         if target.startswith("!date^"):
             return _date(target, shown)
-        if target[0] in "@#!":
+        if target.startswith(("@", "#", "!")):
             return _mention(target, shown)
         if SAFE_LINK.fullmatch(target):
             return _link(_decoded(target), shown or escape(_decoded(target.removeprefix("mailto:"))))
@@ -76,7 +77,8 @@ class _Pieces:
 
     def _restored(self, text: str) -> Markup:
         whole = ATOM.sub(lambda match: self._restored(self._atoms[int(match[1])]), text)
-        return Markup(whole)  # noqa: S704 - escaped text, our tags, and atoms that were made so
+        # A block ends its line by itself.
+        return Markup(whole.replace("</pre><br>", "</pre>"))  # noqa: S704 - escaped text, our tags, and atoms that were made so
 
 
 def _link(target: str, label: Markup) -> Markup:
@@ -104,12 +106,14 @@ def _date(target: str, fallback: Markup) -> Markup:
     return _link(_decoded(match[3]), shown) if match[3] else shown
 
 
-def _emphasized(text: str) -> str:
+def _emphasized(text: str, marks: str = "*_~") -> str:
+    """Each mark nests once: what is bold does not become bolder, and hostile nesting has an end."""
+
     def tagged(match: re.Match[str]) -> str:
         tag = TAGS[match[1]]
-        return f"<{tag}>{_emphasized(match[2])}</{tag}>"
+        return f"<{tag}>{_emphasized(match[2], marks.replace(match[1], ''))}</{tag}>"
 
-    return EMPHASIS.sub(tagged, text)
+    return re.sub(EMPHASIS.format(marks), tagged, text) if marks else text
 
 
 def _lines(text: str) -> str:

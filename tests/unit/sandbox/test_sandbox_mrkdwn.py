@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ LINK = '<a href="https://x.test/a?b=1&amp;c=2" target="_blank" rel="noopener nor
         ("*a _b* c_", "<b>a _b</b> c_"),
         ("`a*b*c`", "<code>a*b*c</code>"),
         ("see ```\nx < 1\n*y*\n```\nend", "see <pre>x &lt; 1\n*y*</pre>end"),
+        ("```x```\n&gt; said", "<pre>x</pre><blockquote>said</blockquote>"),
         ("one\ntwo", "one<br>two"),
         ("&gt; said\n&gt; again\nme", "<blockquote>said<br>again</blockquote>me"),
         ("a &amp; b &lt; c", "a &amp; b &lt; c"),
@@ -75,6 +77,7 @@ def test_hostile_text_stays_text(text: str, html: str) -> None:
         "<!date^1^{time}^javascript:alert(1)|x>",
         '<@U1|"><img src=x>',
         "*<https://x.test|`*`*>*_~`",
+        "<|><>< >",
     ],
 )
 def test_hostile_markup_makes_no_other_tag_or_attribute(text: str) -> None:
@@ -110,6 +113,15 @@ def assert_harmless(html: str) -> None:
             open_tags.append(name)
     assert open_tags == []
     assert not set("<>\0") & set(TAG.sub("", html))
+
+
+@pytest.mark.parametrize(
+    "part", ["*a ", "_", "<", "```", "*_~", "&gt; ", "https://", "!date^", "\n> x", "`a`*", "*a_b~"]
+)
+def test_long_hostile_text_is_no_work(part: str) -> None:
+    began = time.process_time()
+    assert_harmless(render_mrkdwn(part * (40_000 // len(part))))
+    assert time.process_time() - began < 3
 
 
 def test_plain_text_knows_emoji_and_nothing_else() -> None:
