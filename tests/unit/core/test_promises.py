@@ -1,0 +1,164 @@
+"""Whatever comes in whatever order: acknowledged before the claim never escalates, nothing escalates twice, a closed incident
+stays closed, and a problem that fires has exactly one open incident."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from shared.commands import (
+    Acknowledge,
+    Claim,
+    Command,
+    EscalationFailed,
+    Fire,
+    Reason,
+    RecordWritten,
+    Resolve,
+    Step,
+)
+from shared.incident import Incident, Record
+from shared.transitions import advance
+from tests.episodes import NOON, alert, incident_id, notification, reread, resolved
+
+SECOND = timedelta(seconds=1)
+LEASE, GRACE, REQUEST = 50 * SECOND, 65 * SECOND, 20 * SECOND
+
+
+@dataclass
+class Worker:
+    """An escalator between its claim and its report."""
+
+    token: str
+    incident_id: str
+    claimed: Incident
+    wrote: bool = False
+
+
+class Promises(RuleBasedStateMachine):
+    """One dedup key, several workers, a ServiceNow that keeps what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOON
+        self.incidents: dict[str, Incident] = {}
+        self.latest: str | None = None
+        self.ids = 0
+        self.episodes = 0
+        self.workers: list[Worker] = []
+        self.rows: dict[str, int] = {}
+        self.acknowledged_unclaimed: set[str] = set()
+        self.closed: set[str] = set()
+
+    def apply(self, id_: str | None, command: Command) -> Step:
+        step = advance(self.incidents.get(id_ or ""), command, self.now)
+        for change in step.changes:
+            self.incidents[change.incident.id] = reread(change.incident)
+            if change.incident.closure:
+                self.closed.add(change.incident.id)
+        return step
+
+    def receive(self, *, firing: bool, episode: int) -> Step:
+        self.ids += 1
+        one = alert("a", NOON + episode * SECOND, firing=firing)
+        new_id = incident_id(self.ids)
+        wait = timedelta(minutes=1)
+        command = (
+            Fire(notification(one, wait=wait), new_id)
+            if firing
+            else Resolve(resolved(one, wait=wait), new_id)
+        )
+        step = self.apply(self.latest, command)
+        if any(change.incident.id == new_id for change in step.changes):
+            self.latest = new_id
+        return step
+
+    @rule(late=st.integers(0, 2))
+    def fire(self, late: int) -> None:
+        self.receive(firing=True, episode=max(0, self.episodes - late))
+
+    @rule()
+    def fire_anew(self) -> None:
+        self.episodes += 1
+        step = self.receive(firing=True, episode=self.episodes)
+        assert step.incident
+        assert not step.incident.closure, "a firing problem must have an open incident"
+
+    @rule(late=st.integers(0, 1))
+    def resolve(self, late: int) -> None:
+        self.receive(firing=False, episode=max(0, self.episodes - late))
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data())
+    def acknowledge(self, data: st.DataObject) -> None:
+        id_ = data.draw(st.sampled_from(sorted(self.incidents)))
+        before = self.incidents[id_].escalation
+        step = self.apply(id_, Acknowledge("anna", "link"))
+        if step.reason is Reason.ACKNOWLEDGED and before.doubt_until is None:
+            self.acknowledged_unclaimed.add(id_)
+
+    @rule(seconds=st.sampled_from([1, 10, 30, 60, 90, 200]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data())
+    def claim(self, data: st.DataObject) -> None:
+        id_ = data.draw(st.sampled_from(sorted(self.incidents)))
+        token = f"w{self.ids}-{self.now.timestamp()}-{len(self.workers)}"
+        step = self.apply(id_, Claim(token, LEASE, GRACE))
+        if step.reason in (Reason.CLAIMED, Reason.TAKEN_OVER):
+            assert step.incident
+            self.workers.append(Worker(token, id_, step.incident))
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), answer=st.sampled_from(["comes", "is lost", "never comes"]))
+    def work(self, data: st.DataObject, answer: str) -> None:
+        """Look, write when it is not there and we may, and report; or lose the answer; or die."""
+        worker = self.workers.pop(data.draw(st.integers(0, len(self.workers) - 1)))
+        lease = worker.claimed.escalation.lease
+        assert lease
+        doubt = worker.claimed.escalation.doubt_until
+        doubt_left = doubt - lease.at if doubt and doubt > lease.at else None
+        if not self.rows.get(worker.incident_id):
+            may_write = (
+                worker.claimed.awaits_escalation and not doubt_left and self.now - lease.at <= LEASE - REQUEST
+            )
+            if not may_write:
+                self.apply(worker.incident_id, EscalationFailed(worker.token, "no", SECOND, doubt=doubt_left))
+                return
+            self.rows[worker.incident_id] = self.rows.get(worker.incident_id, 0) + 1
+        if answer == "comes":
+            record = Record(sys_id="a" * 32, number="INC1", url="https://x", instance=None, at=self.now)
+            self.apply(worker.incident_id, RecordWritten(worker.token, record))
+        elif answer == "is lost":
+            self.apply(worker.incident_id, EscalationFailed(worker.token, "lost", SECOND, doubt=GRACE))
+
+    @invariant()
+    def at_most_one_record_each(self) -> None:
+        assert all(count == 1 for count in self.rows.values())
+
+    @invariant()
+    def acknowledged_before_the_claim_never_escalates(self) -> None:
+        assert not self.acknowledged_unclaimed & set(self.rows)
+
+    @invariant()
+    def closed_stays_closed(self) -> None:
+        assert all(self.incidents[id_].closure for id_ in self.closed)
+
+    @invariant()
+    def at_most_one_is_open(self) -> None:
+        assert sum(not incident.closure for incident in self.incidents.values()) <= 1
+
+    @invariant()
+    def whoever_waits_is_due_some_time(self) -> None:
+        for incident in self.incidents.values():
+            if incident.awaits_escalation:
+                assert incident.escalation_due is not None
+
+
+TestPromises = pytest.mark.filterwarnings("default")(Promises.TestCase)
+TestPromises.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
