@@ -1,0 +1,72 @@
+"""The page over the real store: what the stand-in cannot show."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from datetime import timedelta
+from functools import partial
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from shared.links import expiry
+from shared.notification import Call, Notification
+from shared.redis_client import Scripts, connect
+from shared.store import Store
+from tests.unit.acknowledge.stage import ALERTS, FACTS, LINKS, app_of
+
+Visitor = partial[Awaitable[httpx.Response]]
+NOTIFICATION = Notification(
+    dedup_key="d" * 32,
+    firing=True,
+    facts=FACTS,
+    alerts=ALERTS,
+    call=Call(wait=timedelta(minutes=3)),
+    body="{}",
+)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def visitor(redis: Redis) -> AsyncIterator[Visitor]:
+    """Somebody who follows the link of an incident that has just opened."""
+    store = Store(Scripts(redis))
+    incident = (await store.receive(NOTIFICATION)).incident
+    assert incident
+    transport = httpx.ASGITransport(app=app_of(store))
+    link = LINKS.url(incident.id, expiry(incident))
+    async with httpx.AsyncClient(transport=transport) as client:
+        yield partial(client.request, url=link)
+
+
+async def everything(redis: Redis) -> dict[bytes, bytes]:
+    return {key: await redis.dump(key) for key in await redis.keys()}
+
+
+async def test_looking_leaves_every_key_as_it_was(redis: Redis, visitor: Visitor) -> None:
+    before = await everything(redis)
+    for method in ("GET", "HEAD"):
+        assert (await visitor(method)).status_code == 200
+    assert await everything(redis) == before
+
+
+async def test_of_many_who_press_at_once_one_has_it_and_the_others_read_who(
+    visitor: Visitor,
+) -> None:
+    asked = {"accept": "application/json"}
+    presses = (visitor("POST", data={"name": f"person {index}"}, headers=asked) for index in range(20))
+    answers = [response.json() for response in await asyncio.gather(*presses)]
+    statuses = sorted(answer["status"] for answer in answers)
+    assert statuses == ["acknowledged"] + ["already_acknowledged"] * 19
+    assert len({answer["acknowledged_by"] for answer in answers}) == 1
+
+
+async def test_an_acknowledged_incident_is_no_longer_due(redis: Redis, visitor: Visitor) -> None:
+    assert await redis.zcard("{ackstream:0}:deadlines") == 1
+    await visitor("POST")
+    assert await redis.zcard("{ackstream:0}:deadlines") == 0
