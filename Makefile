@@ -50,6 +50,8 @@ lock:
 	  --no-emit-find-links pyproject.toml -o requirements/runtime.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --extra embedded --extra dev pyproject.toml -o requirements/dev.txt
+	@echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links --no-annotate - -o requirements/build.txt
 
 clean:
 	rm -rf $(VENV) data bench/results/*.tmp

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from services.ingest.acknowledge import AcknowledgePage
+from services.ingest.acknowledge import ROUTED_METHODS, AcknowledgePage
 from services.ingest.incidents import Incidents
 from shared.health import Check, health_routes
 
@@ -23,7 +23,7 @@ def create_app(incidents: Incidents, acknowledge: AcknowledgePage, checks: Mappi
         routes=[
             Route("/api/incidents", post_incidents, methods=["POST"]),
             Route("/api/incidents/", post_incidents, methods=["POST"]),
-            Route("/api/ack/{incident_id}", acknowledge_page, methods=["GET", "POST"]),
+            Route("/api/ack/{incident_id}", acknowledge_page, methods=list(ROUTED_METHODS)),
             *health_routes(checks),
         ],
         exception_handlers={404: _not_found, 405: _method_not_allowed, Exception: _failed},

@@ -1,0 +1,184 @@
+"""The whole of Ackstream as real processes, between a real Redis and the sandbox."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ops.up import health_urls
+from sandbox.server import Running
+from shared.config_file import load_config
+from tests.servers import free_port
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICES = ("ingest", "notifier", "escalator")
+
+CONFIG = """\
+host: 127.0.0.1
+port: {port}
+public_host: http://127.0.0.1:{port}
+alert:
+  debug_body: false
+  slack:
+    enable: true
+    token: xoxb-test
+    channel_id: C0TEST
+    template_path: {root}/config/slack_message.tmpl
+    api_url: {slack}
+    timeout_seconds: 3
+oncall:
+  enable: true
+  wait_minutes: {wait_minutes}
+  servicenow:
+    instance_url: {servicenow_main}
+    username: ackstream
+    password: sandbox
+    timeout_seconds: 3
+    other_instance_urls:
+      infra: {servicenow_infra}
+redis:
+  {redis}
+notifier: {{host: 127.0.0.1, health_port: {notifier_port}}}
+escalator: {{host: 127.0.0.1, health_port: {escalator_port}}}
+"""
+
+
+class Stack:
+    """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`."""
+
+    def __init__(
+        self, directory: Path, sandbox: Running, redis_url: str | None, *, wait_minutes: float = 3, extra: str = ""
+    ) -> None:
+        self.directory = directory
+        self.sandbox = sandbox
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.config_path = directory / "config.yaml"
+        text = CONFIG.format(
+            root=ROOT,
+            port=self.port,
+            notifier_port=free_port(),
+            escalator_port=free_port(),
+            slack=sandbox.slack_url,
+            servicenow_main=sandbox.servicenow_url("main"),
+            servicenow_infra=sandbox.servicenow_url("infra"),
+            redis=f"url: {redis_url}" if redis_url else "host: ''",
+            wait_minutes=wait_minutes,
+        )
+        self.config_path.write_text(text + extra, encoding="utf-8")
+        self.config = load_config(self.config_path, {}).config
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, *arguments: str) -> None:
+        """`name`: a service, or `up`."""
+        command = [sys.executable, "-m", "ops.command", name, "--config", str(self.config_path), *arguments]
+        with (self.directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=clean_environment()
+            )
+
+    async def start_all(self) -> None:
+        for service in SERVICES:
+            self.start(service)
+        for service in SERVICES:
+            await self.ready(service)
+
+    async def ready(self, service: str) -> None:
+        url = f"{health_urls(self.config)[service]}/readyz"
+
+        async def is_ready() -> bool:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                try:
+                    return (await client.get(url)).status_code == 200
+                except httpx.HTTPError:
+                    assert self._processes[service].poll() is None, self.log(service)
+                    return False
+
+        await wait_until(is_ready, f"{service} to be ready", seconds=20, every=0.05)
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        """End a process and wait for it; its exit code."""
+        process = self._processes[name]
+        if process.poll() is None:
+            process.send_signal(number)
+        return process.wait(30)
+
+    def signal(self, name: str, number: int) -> None:
+        self._processes[name].send_signal(number)
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    # What people and other systems see
+
+    async def send(self, body: Any, query: str = "", **options: Any) -> httpx.Response:
+        """POST to ingest."""
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            content = {"content": body} if isinstance(body, bytes) else {"json": body}
+            return await client.post(f"{self.url}/api/incidents{query}", **content, **options)
+
+    def messages(self, channel: str = "C0TEST") -> list[dict[str, Any]]:
+        return self.sandbox.world.slack.messages(channel)
+
+    def records(self, instance: str = "main") -> list[dict[str, Any]]:
+        return self.sandbox.world.servicenow.rows(instance, "incident")
+
+    async def message(self, describes: Callable[[dict[str, Any]], bool], description: str, seconds: float = 10) -> dict[str, Any]:
+        """The first Slack message that fits."""
+        found = await wait_until(lambda: [m for m in self.messages() if describes(m)], description, seconds=seconds)
+        first: dict[str, Any] = found[0]
+        return first
+
+
+def clean_environment() -> dict[str, str]:
+    """Ours, less what would override a configuration file."""
+    overrides = ("ACKSTREAM_", "SLACK_", "ONCALL_", "REDIS_", "SERVICENOW_", "GATEWAY_SECRET", "DEBUG_BODY", "PORT")
+    return {name: value for name, value in os.environ.items() if not name.startswith(overrides)}
+
+
+def ack_link(message: dict[str, Any]) -> str | None:
+    """Where the message's button leads."""
+    for block in message["attachments"][0]["blocks"]:
+        if block["type"] == "actions":
+            url: str = block["elements"][0]["url"]
+            return url
+    return None
+
+
+def color(message: dict[str, Any]) -> str:
+    shown: str = message["attachments"][0]["color"]
+    return shown
+
+
+async def acknowledge(url: str, name: str = "") -> httpx.Response:
+    """Click the page's one button."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        page = await client.get(url)
+        assert page.status_code == 200, page.text
+        return await client.post(url, data={"name": name})
+
+
+async def pause_for_a_moment() -> None:
+    """For tests that show that something does *not* happen."""
+    await asyncio.sleep(0.5)
