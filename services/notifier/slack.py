@@ -142,7 +142,8 @@ def classify(error: Exception) -> SlackCallError:
         return SlackCallError(Failure.TRANSIENT, "cannot connect to Slack")
     if isinstance(error, TimeoutError):
         return SlackCallError(Failure.AMBIGUOUS, "Slack did not answer in time")
-    if isinstance(error, aiohttp.ClientError | SlackClientError | OSError | ValueError):
+    # AttributeError: slack-sdk's own, about a 200 whose body is plain text.
+    if isinstance(error, aiohttp.ClientError | SlackClientError | OSError | ValueError | AttributeError):
         return SlackCallError(Failure.AMBIGUOUS, f"connection to Slack broke ({type(error).__name__})")
     raise error
 
