@@ -21,7 +21,7 @@ def backoff(
     Never shorter than `retry_after`, which is the other side's own word. `jitter` in [0, 1) replaces the dice in tests.
     """
     dice = random.random() if jitter is None else jitter
-    ceiling = min(CAP, FIRST * 2 ** min(attempts, 10))
+    ceiling: timedelta = min(CAP, FIRST * (1 << min(attempts, 10)))
     wait = ceiling * (0.5 + dice / 2)
     if needs_person:
         wait = max(wait, NEEDS_PERSON * (1 + dice))

@@ -10,7 +10,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +24,8 @@ from starlette.applications import Starlette
 
 from shared import logs, metrics
 from shared.config import Config, RedisConfig
-from shared.config_file import ConfigError, load_config
+from shared.config_errors import ConfigError
+from shared.config_file import load_config
 from shared.health import Check
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.signing_keys import signing_keys
@@ -107,7 +108,7 @@ class Service:
     async def not_stopping(self) -> str:
         return "stopping" if self.stopping.is_set() else "ok"
 
-    async def run(self, app: Starlette, host: str, port: int, jobs: list[Job]) -> None:
+    async def run(self, app: Starlette, host: str, port: int, jobs: Sequence[Job]) -> None:
         """Serve until told to stop; jobs end by themselves once `stopping` is set. Raises StartError on a busy port."""
         metrics.BUILD.labels(version(), self.name).set(1)
         listener = _listen(host, port)

@@ -1,0 +1,280 @@
+"""The configuration: every key, its default, and what it means. Read from a file by `shared.config_file`.
+
+All values are valid by themselves; what must be given together is checked where a file is loaded. Secrets are SecretStr,
+so that no log line, `repr` or traceback shows them. `docs/configuration.md` is made from the descriptions.
+"""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from shared.config_values import (
+    BaseUrl,
+    Concurrency,
+    HostName,
+    Port,
+    RedisUrl,
+    Seconds,
+    Token,
+    UrlWithSlash,
+    Variable,
+)
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104  in a container the port is reachable only where it is published
+PROVIDERS = ("servicenow", "aws_incident_manager", "pagerduty", "incident_io")
+"""Versus' on-call providers. Ours is the first; the others are known so that a file that names them can be explained."""
+
+
+def _provider(name: str) -> str:
+    if name not in PROVIDERS:
+        raise ValueError("should be servicenow")
+    return name
+
+
+def _table(name: str) -> str:
+    if not re.fullmatch("[a-z0-9_]+", name):
+        raise ValueError("should be a table name: lower-case letters, digits and _")
+    return name
+
+
+def _distinct(urls: dict[str, str]) -> dict[str, str]:
+    if len({name.lower() for name in urls}) < len(urls):
+        raise ValueError("has two names that differ only in upper and lower case")
+    return urls
+
+
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class MessageProperties(Section):
+    button_text: str = Field(
+        "Acknowledge Alert",
+        min_length=1,
+        max_length=75,
+        description="Text of the button. Slack takes 75 characters.",
+    )
+    button_style: Literal["primary", "danger", ""] = Field(
+        "primary", description='`primary` (green), `danger` (red), or `""` (grey).'
+    )
+    disable_button: bool = Field(
+        False, description="Put the acknowledge link into the text instead of a button."
+    )
+
+
+class SlackConfig(Section):
+    enable: Annotated[bool, Variable("SLACK_ENABLE")] = Field(False, description="Tell people in Slack.")
+    token: Token | None = Field(None, description="Bot token, `xoxb-…`. Required when Slack is enabled.")
+    channel_id: str | None = Field(
+        None, description="Channel that gets the messages, `C…`. Required when Slack is enabled."
+    )
+    template_path: Path = Field(
+        Path("config/slack_message.tmpl"),
+        description="Template of the message. Looked for in the working directory, beside the configuration file, "
+        "and one directory above it.",
+    )
+    api_url: UrlWithSlash = Field(
+        "https://slack.com/api/",
+        description="Base URL of Slack's Web API; another one for tests and proxies.",
+    )
+    timeout_seconds: Seconds = Field(10, description="How long to wait for an answer of Slack.")
+    message_properties: MessageProperties = MessageProperties()
+
+    @property
+    def timeout(self) -> timedelta:
+        return timedelta(seconds=self.timeout_seconds)
+
+
+class AlertConfig(Section):
+    debug_body: Annotated[bool, Variable("DEBUG_BODY")] = Field(
+        True, description="Log every body that comes in."
+    )
+    slack: SlackConfig = SlackConfig()
+
+
+class ServiceNowConfig(Section):
+    instance_url: BaseUrl | None = Field(
+        None,
+        description="Base URL of the instance, `https://dev12345.service-now.com`. Required when on-call is enabled.",
+    )
+    username: str | None = Field(None, description="Integration user. Required when on-call is enabled.")
+    password: SecretStr | None = Field(None, description="Its password. Required when on-call is enabled.")
+    table: Annotated[str, AfterValidator(_table)] = Field("incident", description="Table of the records.")
+    other_instance_urls: Annotated[dict[str, BaseUrl], AfterValidator(_distinct)] = Field(
+        {},
+        description="Further instances by name, for `?servicenow_other_instance=NAME`. They get the same user name and "
+        "password. Entries without a value are left out.",
+    )
+    allow_http: bool = Field(
+        False, description="Let the password travel unencrypted to `http://` instances of other machines."
+    )
+    timeout_seconds: Seconds = Field(20, description="How long to wait for an answer of ServiceNow.")
+
+    @property
+    def timeout(self) -> timedelta:
+        return timedelta(seconds=self.timeout_seconds)
+
+    def find_instance(self, name: str) -> str | None:
+        """The name as configured, found ignoring case."""
+        wanted = name.lower()
+        return next((known for known in self.other_instance_urls if known.lower() == wanted), None)
+
+    def url_of(self, instance: str | None) -> str:
+        """The default instance's for None and for names that are not configured. Raises LookupError when there is none."""
+        known = self.find_instance(instance) if instance else None
+        url = self.other_instance_urls[known] if known else self.instance_url
+        if not url:
+            raise LookupError("oncall.servicenow.instance_url is not configured")
+        return url
+
+
+class OnCallConfig(Section):
+    enable: Annotated[bool, Variable("ONCALL_ENABLE")] = Field(
+        False, description="Escalate what nobody acknowledges."
+    )
+    initialized_only: Annotated[bool, Variable("ONCALL_INITIALIZED_ONLY")] = Field(
+        False, description="On-call is ready, but off unless a request says `?oncall_enable=true`."
+    )
+    wait_minutes: Annotated[float, Variable("ONCALL_WAIT_MINUTES")] = Field(
+        3,
+        ge=0,
+        le=525_600,
+        allow_inf_nan=False,
+        description="Minutes to wait for an acknowledgement; fractions count. 0 escalates at once.",
+    )
+    provider: Annotated[str, AfterValidator(_provider), Variable("ONCALL_PROVIDER")] = Field(
+        "servicenow", description="Where to escalate to. Only `servicenow` is supported."
+    )
+    servicenow: ServiceNowConfig = ServiceNowConfig()
+
+    @property
+    def wait(self) -> timedelta:
+        return timedelta(minutes=self.wait_minutes)
+
+    @property
+    def configured(self) -> bool:
+        """Whether a record could be written: an instance and the credentials for it are known."""
+        servicenow = self.servicenow
+        return bool(servicenow.instance_url and servicenow.username and servicenow.password)
+
+
+class RedisConfig(Section):
+    url: Annotated[RedisUrl | None, Variable("ACKSTREAM_REDIS_URL")] = Field(
+        None,
+        description="`redis://`, `rediss://` (TLS) or `unix://`. Replaces host, port, user name, password, db and tls.",
+    )
+    host: HostName = Field(
+        "", description="Redis' host. Without it and without `url`, `ackstream up` brings its own server."
+    )
+    port: Port = Field(6379, description="Redis' port.")
+    username: str | None = Field(None, description="User name, where Redis has an ACL.")
+    password: SecretStr | None = Field(None, description="Password.")
+    db: Annotated[int, Variable("REDIS_DB")] = Field(0, ge=0, description="Number of the database.")
+    tls: Annotated[bool, Variable("REDIS_TLS")] = Field(
+        False, description="Speak TLS with Redis. (Versus: on by default.)"
+    )
+    insecure_skip_verify: bool = Field(
+        False, description="With TLS: do not check who answers. For development only."
+    )
+    ca_cert: Annotated[Path | None, Variable("REDIS_CA_CERT")] = Field(
+        None, description="With TLS: file with the CA certificates to trust instead of the system's."
+    )
+
+    @property
+    def is_embedded(self) -> bool:
+        """Nobody named a Redis: `ackstream up` brings one."""
+        return not self.url and not self.host
+
+    @property
+    def uses_tls(self) -> bool:
+        return self.url.get_secret_value().startswith("rediss://") if self.url else self.tls
+
+    @property
+    def connection_url(self) -> str:
+        """`url`, or the URL that the other keys amount to. Contains the password: not for logs."""
+        if self.url:
+            return self.url.get_secret_value()
+        password = self.password.get_secret_value() if self.password else ""
+        user = quote(self.username or "", safe="")
+        credentials = f"{user}:{quote(password, safe='')}@" if user or password else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'rediss' if self.tls else 'redis'}://{credentials}{host}:{self.port}/{self.db}"
+
+
+class IngestAuthConfig(Section):
+    bearer_token: Token | None = Field(
+        None, description="Senders must show `Authorization: Bearer` with this token."
+    )
+    username: str | None = Field(None, description="Or this user name, with HTTP Basic …")
+    password: SecretStr | None = Field(None, description="… and this password.")
+
+
+class IngestConfig(Section):
+    max_body_bytes: int = Field(
+        1_048_576, ge=1024, le=104_857_600, description="Larger bodies are refused with 413."
+    )
+    body_timeout_seconds: Seconds = Field(10.0, description="How long a sender may take to send its body.")
+    auth: IngestAuthConfig = IngestAuthConfig()
+
+
+class NotifierConfig(Section):
+    host: str = Field(EVERYWHERE, description="Address for health checks and metrics.")
+    health_port: Port = Field(3001, description="Port for health checks and metrics.")
+    concurrency: Concurrency = Field(16, description="Slack messages in the works at one time.")
+
+
+class EscalatorConfig(Section):
+    host: str = Field(EVERYWHERE, description="Address for health checks and metrics.")
+    health_port: Port = Field(3002, description="Port for health checks and metrics.")
+    concurrency: Concurrency = Field(16, description="ServiceNow records in the works at one time.")
+
+
+class LogConfig(Section):
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="`debug`, `info`, `warning` or `error`."
+    )
+    format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = Field(
+        "auto", description="`json`, `console`, or `auto`: `console` at a terminal, else `json`."
+    )
+
+
+class Config(Section):
+    name: str = Field("versus", description="Name of this installation.")
+    host: str = Field(EVERYWHERE, description="Address on which ingest listens.")
+    port: Annotated[Port, Variable("PORT")] = Field(3000, description="Port on which ingest listens.")
+    public_host: BaseUrl = Field(
+        "",
+        description="Base URL under which people's browsers reach ingest; acknowledge links begin with it. "
+        "Empty: `http://localhost:PORT`.",
+    )
+    gateway_secret: Annotated[SecretStr | None, Variable("GATEWAY_SECRET")] = Field(
+        None, description="Signs the acknowledge links. Empty: a key is made once and kept in Redis."
+    )
+    gateway_secret_previous: Annotated[tuple[SecretStr, ...], BeforeValidator(_one_or_more)] = Field(
+        (),
+        description="One former `gateway_secret`, or a list: links signed with them are still accepted.",
+    )
+    alert: AlertConfig = AlertConfig()
+    oncall: OnCallConfig = OnCallConfig()
+    redis: RedisConfig = RedisConfig()
+    ingest: IngestConfig = IngestConfig()
+    notifier: NotifierConfig = NotifierConfig()
+    escalator: EscalatorConfig = EscalatorConfig()
+    log: LogConfig = LogConfig()
+
+    @property
+    def ack_base_url(self) -> str:
+        """What acknowledge links begin with; no slash at its end."""
+        return self.public_host or f"http://localhost:{self.port}"

@@ -1,0 +1,201 @@
+"""Reads the configuration: file, variables, overrides; all problems at once, each with its place and its mend."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from shared import config_errors
+from shared.config import PROVIDERS, Config
+from shared.config_draft import Draft, draft
+from shared.config_errors import ConfigError, Problem, dotted, in_line_order, shown
+from shared.config_keys import is_secret, told_unknown
+from shared.config_values import is_private_enough
+from shared.config_variables import Variables
+
+FOREIGN_BLOCKS = (
+    *(("alert", name) for name in ("telegram", "viber", "email", "msteams", "lark", "googlechat")),
+    *(("oncall", name) for name in ("aws_incident_manager", "pagerduty", "incident_io")),
+    *(
+        (name,)
+        for name in ("queue", "proxy", "agent", "storage", "tools", "connectors", "admin", "rate_limit")
+    ),
+)
+"""What a Versus configuration may have, for things that Ackstream does not do."""
+
+SLACK = ("alert", "slack")
+SERVICENOW = ("oncall", "servicenow")
+INSTANCES = (*SERVICENOW, "other_instance_urls")
+
+_SENTENCES = {
+    "int_parsing": "should be a whole number",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_parsing": "should be a number",
+    "float_type": "should be a number",
+    "finite_number": "should be a finite number",
+    "bool_parsing": "should be true or false",
+    "bool_type": "should be true or false",
+    "string_type": "should be a text",
+    "model_type": "should be a block of keys",
+    "model_attributes_type": "should be a block of keys",
+    "dict_type": "should be a block of keys",
+    "tuple_type": "should be a list",
+    "path_type": "should be a path",
+}
+_BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """`warnings`: what is not as its writer may have meant it, and does not keep us from starting."""
+
+    config: Config
+    warnings: tuple[str, ...]
+
+
+def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
+    """The configuration in `path`. Raises ConfigError, which names everything that is wrong at once."""
+    variables = Variables(environ)
+    written = draft(str(path), _read(path), variables)
+    warnings = [*_foreign_blocks(written), *_absent_instances(written, variables)]
+    problems = [*written.problems, *_missing(written, variables), *_contradictions(written)]
+    try:
+        config = Config.model_validate(written.values)
+    except ValidationError as error:
+        raise ConfigError(in_line_order([*problems, *_told(written, error)])) from None
+    if problems:
+        raise ConfigError(in_line_order(problems))
+    return LoadedConfig(_with_template(config, path), (*warnings, *_advice(config)))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        why = "does not exist; name another one with --config or ACKSTREAM_CONFIG"
+    except OSError as error:
+        why = f"cannot be read: {error.strerror or type(error).__name__}"
+    except UnicodeDecodeError as error:
+        why = f"is not UTF-8 text (byte {error.start})"
+    except ValueError:
+        why = "is not a file name"
+    raise ConfigError([Problem(str(path), None, "", why)])
+
+
+def _foreign_blocks(written: Draft) -> Iterator[str]:
+    """Takes them out of the draft, with one warning each."""
+    for path in FOREIGN_BLOCKS:
+        if path in written.places:
+            enabled = written.is_on((*path, "enable"))
+            written.drop(path)
+            yield f"{dotted(path)}: Ackstream has no such thing; the block is ignored" + (
+                ". It is enabled here, but alerts will NOT go there" if enabled else ""
+            )
+
+
+def _absent_instances(written: Draft, variables: Variables) -> Iterator[str]:
+    for path, place in written.places.items():
+        if path[:-1] == INSTANCES and written.get(path) is None:
+            why = f": {variables.absence(place.unset[0])}" if place.unset else ""
+            yield f"{dotted(path)}: has no value{why}; requests that ask for {path[-1]} get the default instance"
+
+
+def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
+    """What must be there because of what is switched on."""
+    needed: dict[config_errors.Path, str] = {}
+    if written.is_on((*SLACK, "enable")):
+        needed |= {(*SLACK, key): "alert.slack.enable is true" for key in ("token", "channel_id")}
+    for switch in ("initialized_only", "enable"):
+        if written.is_on(("oncall", switch)):
+            keys = ("instance_url", "username", "password")
+            needed |= {(*SERVICENOW, key): f"oncall.{switch} is true" for key in keys}
+    for path, why in needed.items():
+        if written.get(path) is None:
+            unset = written.places[path].unset if path in written.places else ()
+            absence = "".join(f", and {variables.absence(name)}" for name in unset)
+            yield written.problem(path, f"is required because {why}{absence}")
+
+
+def _contradictions(written: Draft) -> Iterator[Problem]:
+    instances = written.get(INSTANCES)
+    urls: list[config_errors.Path] = [(*SERVICENOW, "instance_url")]
+    urls += [(*INSTANCES, name) for name in (instances if isinstance(instances, dict) else ())]
+    for path in urls:
+        exposed = written.text(path).startswith("http://") and not is_private_enough(written.text(path))
+        if exposed and not written.is_on((*SERVICENOW, "allow_http")):
+            yield written.problem(
+                path,
+                "should be https://: the password would travel unencrypted; oncall.servicenow.allow_http: true permits it",
+            )
+    provider, active = written.text(("oncall", "provider")), _oncall_is_on(written)
+    if provider in PROVIDERS and provider != "servicenow" and active:
+        yield written.problem(
+            ("oncall", "provider"), f"should be servicenow; Ackstream cannot escalate to {provider}"
+        )
+    auth = ("ingest", "auth")
+    for given, wanted in (("username", "password"), ("password", "username")):
+        if written.text((*auth, given)) and not written.text((*auth, wanted)):
+            yield written.problem((*auth, wanted), f"is required because ingest.auth.{given} is given")
+
+
+def _oncall_is_on(written: Draft) -> bool:
+    return written.is_on(("oncall", "enable")) or written.is_on(("oncall", "initialized_only"))
+
+
+def _told(written: Draft, error: ValidationError) -> Iterator[Problem]:
+    """What pydantic found, in words for the person who has to mend it."""
+    for detail in error.errors(include_url=False):
+        path = tuple(str(part) for part in detail["loc"])
+        if path in written.places or written.get(path[:-1]) is not None or len(path) == 1:
+            yield written.problem(path, _sentence(detail, path) + _instead(written, detail, path))
+        else:
+            yield written.problem(path[:-1], _sentence(detail, path))
+
+
+def _sentence(detail: ErrorDetails, path: config_errors.Path) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return told_unknown(path)
+    if kind == "literal_error":
+        return f"should be {context['expected']}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_too_long":
+        return f"should be at most {context['max_length']} characters long"
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return f"should be {words} {context[bound]:g}"
+    return _SENTENCES.get(kind, "has a value that is not possible here")
+
+
+def _instead(written: Draft, detail: ErrorDetails, path: config_errors.Path) -> str:
+    """What is there instead: only where it stands in the file itself, and cannot be a misplaced secret of a variable."""
+    place, value = written.places.get(path), written.text(path)
+    telling = detail["type"] in ("int_parsing", "float_parsing", "bool_parsing", "literal_error")
+    if not telling or not value or place is None or place.expanded or is_secret(path):
+        return ""
+    return f', not "{shown(value)}"'
+
+
+def _advice(config: Config) -> Iterator[str]:
+    if config.oncall.provider != "servicenow":
+        yield f"oncall.provider: Ackstream cannot escalate to {config.oncall.provider}; on-call is off"
+    if config.redis.insecure_skip_verify and config.redis.uses_tls:
+        yield "redis.insecure_skip_verify: nobody checks whether it is your Redis that answers"
+    if config.oncall.configured and not config.public_host:
+        yield f"public_host: has no value, so acknowledge links lead to {config.ack_base_url}, which works on this machine only"
+
+
+def _with_template(config: Config, path: Path) -> Config:
+    """With the template's path as it was found."""
+    slack = config.alert.slack
+    folders = (Path(), path.parent, path.resolve().parent.parent)
+    found = next(
+        (folder / slack.template_path for folder in folders if (folder / slack.template_path).is_file()), None
+    )
+    slack = slack.model_copy(update={"template_path": found or slack.template_path})
+    return config.model_copy(update={"alert": config.alert.model_copy(update={"slack": slack})})
