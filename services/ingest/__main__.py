@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from shared.config import Config
-
 from services.ingest.acknowledge import AcknowledgePage
 from services.ingest.app import create_app
 from services.ingest.authorization import Authorization
 from services.ingest.incidents import Incidents, Limits
 from services.ingest.parameters import OnCallDefaults
+from shared.config import Config
 from shared.dead_letters import DeadLetters
 from shared.links import AckLinks
 from shared.service import Redises, Service, ack_keys, main, readiness
