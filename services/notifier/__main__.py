@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from shared.config import Config
 from starlette.applications import Starlette
 
 from services.notifier.hold import ChannelHold
@@ -10,6 +9,7 @@ from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate, TemplateError
+from shared.config import Config
 from shared.consumer import Consumer, Handler
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller

@@ -81,11 +81,11 @@ class Posted:
 
 
 class Slack:
-    """`api_url` ends with a slash. Opens its connections on first use; `close` ends them."""
+    """Opens its connections on first use; `close` ends them."""
 
     def __init__(self, token: str, api_url: str, timeout: timedelta) -> None:
         self._token = token
-        self._api_url = api_url
+        self._api_url = api_url.rstrip("/") + "/"
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
 

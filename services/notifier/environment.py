@@ -1,0 +1,143 @@
+"""Jinja2 as message templates see it: what is missing is empty, what is printed is escaped for Slack, what loops ends."""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import ChainableUndefined, TemplateRuntimeError, nodes, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from services.notifier.mrkdwn import Mrkdwn, code, codeblock, date, escape, link, one_line, shortened
+
+MAX_ROUNDS = 100_000
+"""Of all loops of one rendering together. A body with thousands of alerts times a nested loop must not stop the notifier."""
+
+ROUNDS = "rounds left"
+"""Where a rendering counts them. No identifier, so that no template and no body can reach it."""
+
+GUARD = "\0"
+"""Marks a printed value that would call people, were it to stand behind a < of the template. Values cannot contain it."""
+
+_MILLISECONDS = 1e11
+"""A Unix time above this (the year 5138) counts milliseconds."""
+
+
+class Missing(ChainableUndefined):
+    """What a body does not have: empty, false, smaller and larger than nothing, and so is everything below it."""
+
+    def _still_missing(self, *_: Any, **__: Any) -> "Missing":
+        return self
+
+    def _never(self, _: object) -> bool:
+        return False
+
+    def _zero(self) -> int:
+        return 0
+
+    __call__ = __neg__ = __pos__ = __abs__ = __round__ = _still_missing  # type: ignore[assignment]
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _still_missing  # type: ignore[assignment]
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = _still_missing  # type: ignore[assignment]
+    __mod__ = __rmod__ = __pow__ = __rpow__ = _still_missing  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = _never  # type: ignore[assignment]
+    __int__ = __index__ = _zero  # type: ignore[assignment]
+
+    def __float__(self) -> float:  # type: ignore[override]
+        return 0.0
+
+
+class MessageEnvironment(ImmutableSandboxedEnvironment):
+    """What a macro or a `{% set %}` block captures was escaped on its way in; it is not escaped again when printed."""
+
+    concat = staticmethod(lambda pieces: Mrkdwn("".join(pieces)))
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=Missing, trim_blocks=True, lstrip_blocks=True, finalize=finalize, autoescape=False
+        )
+        self.filters |= {
+            "code": _on_text(code),
+            "codeblock": _on_text(codeblock),
+            "cut": cut_filter,
+            "e": as_mrkdwn,
+            "escape": as_mrkdwn,
+            "link": link_filter,
+            "oneline": _on_text(one_line),
+            "time": time_filter,
+            "tojson": to_json,
+            "_rounds": count_rounds,
+        }
+
+    def limit_loops(self, tree: nodes.Template) -> None:
+        """Make every `for` of a parsed template count its rounds."""
+        for loop in tree.find_all(nodes.For):
+            counted = nodes.Filter(loop.iter, "_rounds", [], [], None, None, lineno=loop.lineno)
+            loop.iter = counted.set_environment(self)
+
+
+def as_text(value: object) -> str:
+    """As a person would write it: nothing for null, JSON for lists and objects."""
+    if value is None or callable(value):
+        return ""
+    if isinstance(value, bool | dict | list):
+        return to_json(value)
+    return str(value)
+
+
+def as_mrkdwn(value: object) -> Mrkdwn:
+    return value if isinstance(value, Mrkdwn) else escape(as_text(value))
+
+
+def finalize(value: object) -> str:
+    """What `{{ value }}` prints."""
+    if isinstance(value, Mrkdwn):
+        return value
+    text = as_mrkdwn(value)
+    return GUARD + text if text.startswith(("!", "@", "#")) else text
+
+
+def without_guards(text: str) -> str:
+    """A value cannot become a mention by standing behind a < of the template, as in `<{{ url }}|Source>`."""
+    return text.replace("<" + GUARD, "&lt;").replace(GUARD, "")
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+
+
+def link_filter(url: object, label: object = "") -> Mrkdwn:
+    return link(as_text(url), as_text(label))
+
+
+def cut_filter(value: object, length: int) -> str:
+    return shortened(as_text(value), length)
+
+
+def time_filter(value: object) -> str:
+    """A moment, an ISO 8601 text or Unix seconds or milliseconds as a Slack date; any other text as it is."""
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = value / 1000 if value > _MILLISECONDS else value
+            return date(datetime.fromtimestamp(seconds, UTC))
+        return date(value if isinstance(value, datetime) else datetime.fromisoformat(as_text(value).strip()))
+    except (ValueError, OverflowError, OSError):
+        return as_text(value)
+
+
+@pass_context
+def count_rounds(context: Context, items: Iterable[Any] | None) -> Iterator[Any]:
+    """The items of a `for`. None, which is JSON's null, has none."""
+    rounds: Iterator[int] = context.resolve(ROUNDS)
+    for item in () if items is None else items:
+        if next(rounds, None) is None:
+            raise TemplateRuntimeError(f"the loops take more than {MAX_ROUNDS:,} rounds together")
+        yield item
+
+
+def _on_text(function: Any) -> Any:
+    def text_filter(value: object) -> str:
+        text: str = function(as_text(value))
+        return text
+
+    return text_filter

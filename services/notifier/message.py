@@ -1,0 +1,124 @@
+"""An incident as the arguments of chat.postMessage and chat.update, whatever its texts: always within Slack's limits."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from services.notifier.mrkdwn import Mrkdwn, cut, escape, is_web, link, one_line, shortened
+from services.notifier.sections import split_sections
+from services.notifier.status import headline, status_lines
+from shared.incident import Incident, State
+
+FIRING = "#C70039"
+COLORS = {
+    State.OPEN: FIRING,
+    State.ESCALATING: FIRING,
+    State.ACKNOWLEDGED: "#F2A900",
+    State.ESCALATED: "#7B1FA2",
+    State.RESOLVED: "#36A64F",
+    State.SUPERSEDED: "#8D8D8D",
+}
+
+MAX_BUTTON = 75
+MAX_BUTTON_URL = 3000
+MAX_URL_IN_TEXT = 2500
+"""A link in the text shares its section with its label."""
+
+MAX_WARNING = 300
+MAX_WARNINGS = 4
+MAX_PLAIN = 3900
+"""chat.update takes 4,000 characters."""
+
+STYLES = ("primary", "danger")
+
+
+@dataclass(frozen=True)
+class Look:
+    """`alert.slack.message_properties` of the configuration."""
+
+    button_text: str
+    button_style: str
+    disable_button: bool
+
+    @property
+    def label(self) -> str:
+        return shortened(one_line(self.button_text), MAX_BUTTON) or "Acknowledge"
+
+
+def slack_message(incident: Incident, text: str, look: Look, ack_url: str | None) -> dict[str, Any]:
+    """The message, without channel and ts. `text` is what the template made. A button or a link to acknowledge is there only
+    while that is of use: `ack_url` is given and the incident waits for somebody."""
+    line = headline(incident)
+    url = _usable(incident, ack_url)
+    blocks = [_section(piece) for piece in split_sections(text) or [line]]
+    if url and look.disable_button and escape(url) not in text:
+        blocks.append(_section(f"Acknowledge: {link(url, look.label, MAX_URL_IN_TEXT)}"))
+    if elements := _context(incident):
+        blocks.append({"type": "context", "elements": elements})
+    if url and not look.disable_button:
+        blocks.append(
+            {"type": "actions", "block_id": "incident_actions", "elements": [_button(incident, look, url)]}
+        )
+    attachment = {"color": COLORS[incident.state], "fallback": line, "blocks": blocks}
+    return _arguments(incident, line, [attachment])
+
+
+def plain_message(incident: Incident, why: str, ack_url: str | None) -> dict[str, Any]:
+    """The message when Slack refuses the full one, or the template failed: short, without blocks, and nobody misses the page.
+    `why` is told to the reader."""
+    lines: list[str] = [headline(incident), *status_lines(incident)]
+    if url := _usable(incident, ack_url):
+        lines.append(link(url, "Acknowledge", MAX_URL_IN_TEXT))
+    reason = cut(escape(one_line(shortened(why, MAX_WARNING))), MAX_WARNING)
+    lines.append(f"This message is plain because: {reason}" if reason else "This message is plain.")
+    # An empty list takes away the attachment that an edited message may have.
+    return _arguments(incident, cut("\n".join(lines), MAX_PLAIN), [])
+
+
+def _arguments(incident: Incident, text: str, attachments: list[dict[str, Any]]) -> dict[str, Any]:
+    payload = {"incident_id": incident.id, "revision": incident.revision}
+    return {
+        "text": text,
+        "attachments": attachments,
+        "metadata": {"event_type": "ackstream_incident", "event_payload": payload},
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _usable(incident: Incident, ack_url: str | None) -> str | None:
+    """`ack_url` where there is something to acknowledge. A wait of zero leaves nobody the time to, as in Versus."""
+    on_call = incident.deadline is not None and incident.call.wait != timedelta(0)
+    if not (ack_url and on_call and incident.can_acknowledge):
+        return None
+    return ack_url if is_web(ack_url) and len(ack_url) <= MAX_BUTTON_URL else None
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _mrkdwn(text)}
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text}
+
+
+def _context(incident: Incident) -> list[dict[str, Any]]:
+    warnings: list[str] = [_warning(text) for text in incident.warnings[:MAX_WARNINGS]]
+    if len(incident.warnings) > MAX_WARNINGS:
+        warnings.append(f"⚠️ … and {len(incident.warnings) - MAX_WARNINGS} more")
+    return [_mrkdwn(line) for line in [*status_lines(incident), *warnings]]
+
+
+def _warning(text: str) -> Mrkdwn:
+    return cut(f"⚠️ {escape(one_line(shortened(text, MAX_WARNING)))}", MAX_WARNING)
+
+
+def _button(incident: Incident, look: Look, url: str) -> dict[str, Any]:
+    button: dict[str, Any] = {
+        "type": "button",
+        "action_id": "ack_incident",
+        "text": {"type": "plain_text", "text": look.label, "emoji": True},
+        "value": incident.id,
+        "url": url,
+    }
+    return {**button, "style": look.button_style} if look.button_style in STYLES else button

@@ -1,0 +1,118 @@
+"""What an incident has come to, in words that do not go stale: moments, never "in 3 minutes"."""
+
+from datetime import timedelta
+
+from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, one_line, shortened
+from shared.incident import Incident, State
+
+MAX_HEADLINE = 300
+MAX_NAME = 80
+MAX_ERROR = 300
+WORTH_SAYING_LATE = timedelta(seconds=30)
+
+
+def headline(incident: Incident) -> Mrkdwn:
+    """One escaped line for the lock screen, as in `[FIRING:2] HighLatency (critical) — p99 above 2s`."""
+    facts = incident.facts
+    title, severity, summary = (
+        one_line(shortened(text, MAX_HEADLINE)) for text in (facts.title, facts.severity, facts.summary)
+    )
+    line = f"{title or 'Alert'} ({severity})" if severity else title or "Alert"
+    if summary and summary != title:
+        line += f" — {summary}"
+    return cut(f"[{_state(incident)}] {escape(line)}", MAX_HEADLINE)
+
+
+def _state(incident: Incident) -> str:
+    match incident.state:
+        case State.OPEN:
+            count = incident.firing_count
+            return f"FIRING:{count}{'+' * bool(incident.facts.truncated)}" if count else "FIRING"
+        case State.ACKNOWLEDGED:
+            return f"ACKNOWLEDGED by {_who(incident)}"
+        case State.ESCALATED:
+            return f"ESCALATED {escape(_number(incident))}".rstrip()
+        case state:
+            return state.upper()
+
+
+def status_lines(incident: Incident) -> list[str]:
+    """Mrkdwn lines, the latest news first. Empty for an open incident without on-call."""
+    news = (_closure(incident), _record(incident), _acknowledgement(incident), _escalation(incident))
+    return [line for line in news if line]
+
+
+def _closure(incident: Incident) -> str:
+    if incident.closure is None:
+        return ""
+    if incident.closure.state is State.SUPERSEDED:
+        return f"Superseded by a newer incident, {date(incident.closure.at)}"
+    return f"Resolved {date(incident.closure.at)}, after {span(incident.closure.at - incident.opened_at)}"
+
+
+def _record(incident: Incident) -> str:
+    record = incident.record
+    if record is None:
+        return ""
+    late = incident.lateness(record.at)
+    lateness = f", {span(late)} late" if late > WORTH_SAYING_LATE else ""
+    return (
+        f"Escalated to {_where(incident)}: {link(record.url, _number(incident))}, {date(record.at)}{lateness}"
+    )
+
+
+def _acknowledgement(incident: Incident) -> str:
+    acknowledgement = incident.acknowledgement
+    return f"Acknowledged by {_who(incident)}, {date(acknowledgement.at)}" if acknowledgement else ""
+
+
+def _escalation(incident: Incident) -> str:
+    effort, where = incident.escalation, _where(incident)
+    if incident.record:
+        return ""
+    if effort.lease and not incident.closure:
+        return f"Escalating to {where} now" + (f", attempt {effort.attempts + 1}" if effort.attempts else "")
+    if effort.doubt_until:
+        until = date(effort.doubt_until)
+        return (
+            f"{where} may have taken an attempt that failed here: {_error(incident)}; looking until {until}"
+        )
+    return _waiting(incident) if incident.awaits_escalation else ""
+
+
+def _waiting(incident: Incident) -> str:
+    effort, where, deadline = incident.escalation, _where(incident), incident.deadline
+    if effort.attempts:
+        next_try = f"; next try {date(effort.retry_at)}" if effort.retry_at else ""
+        return f"{where} attempt {effort.attempts} failed: {_error(incident)}{next_try}"
+    if deadline is None or deadline <= incident.opened_at:
+        return f"Escalates to {where} at once"
+    return f"Escalates to {where} {date(deadline)} unless acknowledged"
+
+
+def _error(incident: Incident) -> str:
+    return cut(escape(one_line(shortened(incident.escalation.error, MAX_ERROR))), MAX_ERROR) or "no answer"
+
+
+def span(duration: timedelta) -> str:
+    """As in `45 s`, `12 min`, `3 h 5 min`, `2 d 1 h`: rounded down, never negative."""
+    seconds = max(0, int(duration.total_seconds()))
+    for unit, part, size, part_size in (("d", "h", 86400, 3600), ("h", "min", 3600, 60)):
+        if seconds >= size:
+            rest = seconds % size // part_size
+            return f"{seconds // size} {unit}" + (f" {rest} {part}" if rest else "")
+    return f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"  # noqa: PLR2004  a minute
+
+
+def _who(incident: Incident) -> str:
+    by = incident.acknowledgement.by if incident.acknowledgement else ""
+    return escape(shortened(one_line(by), MAX_NAME)) or "somebody"
+
+
+def _number(incident: Incident) -> str:
+    return one_line(shortened(incident.record.number, MAX_NAME)) if incident.record else ""
+
+
+def _where(incident: Incident) -> str:
+    name = incident.record.instance if incident.record else incident.call.instance
+    return f"ServiceNow ({escape(shortened(one_line(name), MAX_NAME))})" if name else "ServiceNow"

@@ -1,0 +1,298 @@
+"""The message of each state: colour, status line, button, fallback."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.slack_content import check_content
+from services.notifier.message import Look, plain_message, slack_message
+from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Record, State
+from shared.notification import Alert, Call, Facts
+from tests.episodes import MINUTE, NOON
+from tests.unit.notifier.sources import incident
+
+ACK = "https://ack.example/api/ack/1?exp=1&sig=2"
+LOOK = Look("Acknowledge Alert", "primary", disable_button=False)
+LINKED = Look("Acknowledge Alert", "primary", disable_button=True)
+FACTS = Facts(source="alertmanager", title="HighLatency", severity="critical", summary="api p99 above 2s")
+TWO = (Alert(key="1", firing=True), Alert(key="2", firing=True))
+
+
+def record(late: timedelta = timedelta(0), instance: str | None = None) -> Record:
+    at = NOON + 3 * MINUTE + late
+    return Record(
+        sys_id="a" * 32, number="INC0010001", url="https://snow.example/x?a=1&b=2", instance=instance, at=at
+    )
+
+
+ACKNOWLEDGED = {"acknowledgement": Acknowledgement(at=NOON + MINUTE, by="anna", door="link")}
+LEASE = Lease(token="t", at=NOON, until=NOON + MINUTE)
+
+
+def firing(**update: Any) -> Incident:
+    return incident(FACTS, *TWO, **update)
+
+
+def message(
+    made: Incident, look: Look = LOOK, ack_url: str | None = ACK, text: str = "text"
+) -> dict[str, Any]:
+    arguments = slack_message(made, text, look, ack_url)
+    check_content(arguments, text_limit=4000)
+    return arguments
+
+
+def blocks(arguments: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [block for block in arguments["attachments"][0]["blocks"] if block["type"] == kind]
+
+
+def status(made: Incident, look: Look = LOOK) -> list[str]:
+    return [
+        element["text"] for block in blocks(message(made, look), "context") for element in block["elements"]
+    ]
+
+
+def clock(time: str) -> str:
+    """How a moment of that noon hour reads."""
+    seconds = 1767268800 + 60 * (int(time[:2]) - 12) * 60 + 60 * int(time[3:])
+    return f"<!date^{seconds}^{{date_short_pretty}} {{time}}|2026-01-01 {time} UTC>"
+
+
+@pytest.mark.parametrize(
+    ("update", "color", "line"),
+    [
+        ({}, "#C70039", "[FIRING:2] HighLatency (critical) — api p99 above 2s"),
+        (
+            {"escalation": Effort(lease=LEASE)},
+            "#C70039",
+            "[ESCALATING] HighLatency (critical) — api p99 above 2s",
+        ),
+        (ACKNOWLEDGED, "#F2A900", "[ACKNOWLEDGED by anna] HighLatency (critical) — api p99 above 2s"),
+        ({"record": record()}, "#7B1FA2", "[ESCALATED INC0010001] HighLatency (critical) — api p99 above 2s"),
+        (
+            {"closure": Closure(at=NOON, state=State.RESOLVED)},
+            "#36A64F",
+            "[RESOLVED] HighLatency (critical) — api p99 above 2s",
+        ),
+        (
+            {"closure": Closure(at=NOON, state=State.SUPERSEDED)},
+            "#8D8D8D",
+            "[SUPERSEDED] HighLatency (critical) — api p99 above 2s",
+        ),
+    ],
+)
+def test_colour_and_lock_screen_tell_the_state(update: dict[str, Any], color: str, line: str) -> None:
+    arguments = message(firing(**update))
+    attachment = arguments["attachments"][0]
+    assert (attachment["color"], arguments["text"], attachment["fallback"]) == (color, line, line)
+
+
+def test_the_lock_screen_line_is_one_short_escaped_line() -> None:
+    facts = Facts(source="generic", title="a\n<!channel>", summary="&" * 5000)
+    line = message(incident(facts))["text"]
+    assert line.startswith("[FIRING:1] a &lt;!channel&gt; — &amp;")
+    assert len(line) <= 300
+    assert line.endswith("&amp;…")
+
+
+def test_a_number_that_the_sender_cut_is_a_lower_bound() -> None:
+    facts = FACTS.model_copy(update={"truncated": 3})
+    assert message(incident(facts, *TWO))["text"].startswith("[FIRING:2+] ")
+
+
+# The status line
+
+
+@pytest.mark.parametrize(
+    ("update", "lines"),
+    [
+        ({}, [f"Escalates to ServiceNow {clock('12:03')} unless acknowledged"]),
+        (
+            {"call": Call(wait=3 * MINUTE, instance="infra")},
+            [f"Escalates to ServiceNow (infra) {clock('12:03')} unless acknowledged"],
+        ),
+        ({"call": Call(wait=timedelta(0)), "deadline": NOON}, ["Escalates to ServiceNow at once"]),
+        ({"call": Call(wait=None), "deadline": None}, []),
+        ({"escalation": Effort(lease=LEASE)}, ["Escalating to ServiceNow now"]),
+        ({"escalation": Effort(lease=LEASE, attempts=1)}, ["Escalating to ServiceNow now, attempt 2"]),
+        (
+            {"escalation": Effort(attempts=2, error="503 <busy>", retry_at=NOON + 5 * MINUTE)},
+            [f"ServiceNow attempt 2 failed: 503 &lt;busy&gt;; next try {clock('12:05')}"],
+        ),
+        (
+            {"escalation": Effort(attempts=1, error="timeout", doubt_until=NOON + 5 * MINUTE)},
+            [f"ServiceNow may have taken an attempt that failed here: timeout; looking until {clock('12:05')}"],
+        ),
+        (ACKNOWLEDGED, [f"Acknowledged by anna, {clock('12:01')}"]),
+        (
+            {"record": record()},
+            [
+                "Escalated to ServiceNow: <https://snow.example/x?a=1&amp;b=2|INC0010001>, "
+                + clock("12:03")
+            ],
+        ),
+        (
+            {"record": record(29 * MINUTE, "infra")},
+            [
+                "Escalated to ServiceNow (infra): <https://snow.example/x?a=1&amp;b=2|INC0010001>, "
+                + clock("12:32")
+                + ", 29 min late"
+            ],
+        ),
+        (
+            {"closure": Closure(at=NOON + 12 * MINUTE, state=State.RESOLVED), **ACKNOWLEDGED},
+            [f"Resolved {clock('12:12')}, after 12 min", f"Acknowledged by anna, {clock('12:01')}"],
+        ),
+        (
+            {"closure": Closure(at=NOON + 5 * MINUTE, state=State.SUPERSEDED)},
+            [f"Superseded by a newer incident, {clock('12:05')}"],
+        ),
+    ],
+)  # fmt: skip
+def test_the_status_line_tells_what_happened_and_what_comes(update: dict[str, Any], lines: list[str]) -> None:
+    assert status(firing(**update)) == lines
+
+
+@pytest.mark.parametrize(
+    ("late", "said"), [(30, ""), (45, ", 45 s late"), (7500, ", 2 h 5 min late"), (90000, ", 1 d 1 h late")]
+)
+def test_only_lateness_that_matters_is_told(late: int, said: str) -> None:
+    (line,) = status(firing(record=record(timedelta(seconds=late))))
+    assert line.partition("UTC>")[2] == said
+
+
+def test_warnings_about_parameters_stand_below_the_status() -> None:
+    warnings = ("oncall_wait_minutes=<abc> is not a number", "x" * 1000, "3", "4", "5", "6")
+    lines = status(firing(warnings=warnings))
+    assert lines[1] == "⚠️ oncall_wait_minutes=&lt;abc&gt; is not a number"
+    assert lines[2].endswith("x…")
+    assert len(lines[2]) <= 300
+    assert lines[3:] == ["⚠️ 3", "⚠️ 4", "⚠️ … and 2 more"]
+
+
+# The button
+
+
+def test_the_button_is_the_one_that_versus_has() -> None:
+    arguments = message(firing())
+    (actions,) = blocks(arguments, "actions")
+    assert actions["block_id"] == "incident_actions"
+    assert actions["elements"] == [
+        {
+            "type": "button",
+            "action_id": "ack_incident",
+            "text": {"type": "plain_text", "text": "Acknowledge Alert", "emoji": True},
+            "style": "primary",
+            "value": firing().id,
+            "url": ACK,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        {"call": Call(wait=None), "deadline": None},
+        {"call": Call(wait=timedelta(0)), "deadline": NOON},
+        ACKNOWLEDGED,
+        {"escalation": Effort(lease=LEASE)},
+        {"record": record()},
+        {"closure": Closure(at=NOON, state=State.RESOLVED)},
+    ],
+)
+def test_there_is_nothing_to_click_when_there_is_nothing_to_acknowledge(update: dict[str, Any]) -> None:
+    for look in (LOOK, LINKED):
+        arguments = message(firing(**update), look)
+        assert not blocks(arguments, "actions")
+        assert "ack.example" not in str(arguments)
+    assert "ack.example" not in str(plain_message(firing(**update), "why", ACK))
+
+
+def test_the_button_stays_while_failed_attempts_are_repeated() -> None:
+    made = firing(escalation=Effort(attempts=2, error="503", retry_at=NOON + 5 * MINUTE))
+    assert blocks(message(made), "actions")
+
+
+@pytest.mark.parametrize("url", [None, "", "javascript:x", "/api/ack/1", "https://ack.example/" + "a" * 3000])
+def test_only_a_web_address_that_slack_takes_gets_a_button(url: str | None) -> None:
+    assert not blocks(message(firing(), ack_url=url), "actions")
+    assert len(blocks(message(firing(), LINKED, url), "section")) == 1
+
+
+def test_without_a_button_the_link_stands_in_the_text() -> None:
+    arguments = message(firing(), LINKED)
+    assert not blocks(arguments, "actions")
+    assert blocks(arguments, "section")[-1]["text"]["text"] == (
+        "Acknowledge: <https://ack.example/api/ack/1?exp=1&amp;sig=2|Acknowledge Alert>"
+    )
+
+
+def test_a_template_that_shows_the_link_itself_gets_no_second_one() -> None:
+    text = f"<{ACK.replace('&', '&amp;')}|Click here>"
+    assert len(blocks(message(firing(), LINKED, text=text), "section")) == 1
+
+
+@pytest.mark.parametrize(("style", "shown"), [("danger", "danger"), ("default", None), ("", None)])
+def test_a_style_that_slack_does_not_know_is_left_out(style: str, shown: str | None) -> None:
+    (actions,) = blocks(message(firing(), Look("Ack", style, disable_button=False)), "actions")
+    assert actions["elements"][0].get("style") == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), [("x" * 80, "x" * 74 + "…"), (" \n", "Acknowledge")])
+def test_a_button_always_has_a_text_that_fits(text: str, shown: str) -> None:
+    (actions,) = blocks(message(firing(), Look(text, "primary", disable_button=False)), "actions")
+    assert actions["elements"][0]["text"]["text"] == shown
+
+
+# The rest
+
+
+def test_metadata_identifies_the_message_and_links_are_not_unfurled() -> None:
+    for arguments in (message(firing(revision=7)), plain_message(firing(revision=7), "why", ACK)):
+        assert arguments["metadata"] == {
+            "event_type": "ackstream_incident",
+            "event_payload": {"incident_id": firing().id, "revision": 7},
+        }
+        assert (arguments["unfurl_links"], arguments["unfurl_media"]) == (False, False)
+
+
+def test_a_template_that_printed_nothing_still_makes_a_message() -> None:
+    (section,) = blocks(message(firing(), text=" \n"), "section")
+    assert section["text"]["text"] == "[FIRING:2] HighLatency (critical) — api p99 above 2s"
+
+
+def test_a_long_text_is_split_at_line_ends_and_says_what_is_missing() -> None:
+    lines = [f"line {number:04} " + "x" * 80 for number in range(300)]
+    sections = [
+        block["text"]["text"] for block in blocks(message(firing(), text="\n".join(lines)), "section")
+    ]
+    assert len(sections) == 4
+    *shown, note = "\n".join(sections).split("\n")
+    assert shown == lines[: len(shown)]
+    missing = len("\n".join(lines[len(shown) :]))
+    assert note == f"… cut, {missing:,} characters more"
+
+
+def test_a_code_block_that_is_split_is_closed_and_opened_again() -> None:
+    text = "```\n" + "log line\n" * 500 + "```\nend"
+    sections = [block["text"]["text"] for block in blocks(message(firing(), text=text), "section")]
+    assert len(sections) == 2
+    assert all(section.count("```") == 2 and section.startswith("```\n") for section in sections)
+    assert "".join(sections).count("log line") == 500
+    assert sections[-1].endswith("\n```\nend")
+
+
+def test_blank_stretches_make_no_empty_section() -> None:
+    message(firing(), text="a" + " " * 6000 + "b" + "\n" * 9000 + "c")
+
+
+def test_the_plain_message_says_all_that_matters_and_why_it_is_plain() -> None:
+    arguments = plain_message(firing(), "Slack refused the full message: invalid_blocks <x>", ACK)
+    check_content(arguments, text_limit=4000)
+    assert arguments["attachments"] == []
+    assert arguments["text"] == (
+        "[FIRING:2] HighLatency (critical) — api p99 above 2s\n"
+        f"Escalates to ServiceNow {clock('12:03')} unless acknowledged\n"
+        "<https://ack.example/api/ack/1?exp=1&amp;sig=2|Acknowledge>\n"
+        "This message is plain because: Slack refused the full message: invalid_blocks &lt;x&gt;"
+    )
