@@ -8,13 +8,13 @@ from pathlib import Path
 
 from services.ingest.documents import read_documents
 from services.ingest.parsing import parse_document
+from services.notifier.__main__ import look
 from services.notifier.message import slack_message
 from services.notifier.template import MessageTemplate, TemplateError
-from shared.config import Config
-from shared.config_file import ConfigError, load_config
-
-from services.notifier.__main__ import look
 from shared.commands import Fire
+from shared.config import Config
+from shared.config_errors import ConfigError
+from shared.config_file import load_config
 from shared.identity import new_incident_id
 from shared.incident import Incident
 from shared.notification import Call

@@ -63,16 +63,16 @@ def escalator(config_path: Path) -> None:
 )
 def up(config_path: Path, data_dir: Path) -> None:
     """Run everything in one process tree."""
-    from shared.config_file import ConfigError, load_config  # noqa: PLC0415
-
     from ops.embedded import EmbeddedServerError  # noqa: PLC0415
     from ops.up import UpError, health_urls, say  # noqa: PLC0415
     from ops.up import up as run_up  # noqa: PLC0415
+    from shared.config_errors import ConfigError  # noqa: PLC0415
+    from shared.config_file import load_config  # noqa: PLC0415
 
     try:
         config = load_config(config_path).config
     except ConfigError as error:
-        raise _failure(str(error), code=2) from None
+        raise _Failure(str(error), code=2) from None
 
     async def when_ready() -> None:
         say(f"Ackstream is ready: POST {health_urls(config)['ingest']}/api/incidents")
@@ -80,7 +80,7 @@ def up(config_path: Path, data_dir: Path) -> None:
     try:
         asyncio.run(run_up(config, config_path, data_dir, when_ready))
     except (UpError, EmbeddedServerError) as error:
-        raise _failure(f"ackstream up: {error}") from None
+        raise _Failure(f"ackstream up: {error}") from None
 
 
 @main.command()
@@ -94,7 +94,7 @@ def demo() -> None:
     try:
         asyncio.run(run_demo(template))
     except (UpError, EmbeddedServerError) as error:
-        raise _failure(f"ackstream demo: {error}") from None
+        raise _Failure(f"ackstream demo: {error}") from None
 
 
 @main.command("check-config")
@@ -146,32 +146,32 @@ def test_alert(
     try:
         answer = send(base, body, {"oncall_wait_minutes": wait_minutes} if wait_minutes else {}, headers)
     except httpx.HTTPStatusError as error:
-        raise _failure(
+        raise _Failure(
             f"{base} answered {error.response.status_code}: {error.response.text.strip()}"
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _failure(f"nothing took the alert at {base} ({error}); is `ackstream up` running?") from None
+        raise _Failure(f"nothing took the alert at {base} ({error}); is `ackstream up` running?") from None
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def _configured_ingest(config_path: Path) -> tuple[str, dict[str, str]]:
     """Where the configured ingest listens on this machine, and the header that it asks for."""
-    from shared.config_file import ConfigError, load_config  # noqa: PLC0415
-
     from ops.up import local_url  # noqa: PLC0415
     from services.ingest.authorization import header_for  # noqa: PLC0415
+    from shared.config_errors import ConfigError  # noqa: PLC0415
+    from shared.config_file import load_config  # noqa: PLC0415
 
     try:
         config = load_config(config_path).config
     except ConfigError as error:
-        raise _failure(str(error), code=2) from None
+        raise _Failure(str(error), code=2) from None
     return local_url(config.host, config.port), header_for(config.ingest.auth)
 
 
-def _failure(message: str, code: int = 1) -> click.ClickException:
-    error = click.ClickException(message)
-    error.exit_code = code
-    return error
+class _Failure(click.ClickException):
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc]  # click declares it on the class and reads it from the instance
 
 
 if __name__ == "__main__":

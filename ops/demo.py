@@ -6,11 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from shared.config_file import load_config
-
 from ops.sample_alert import alert_body, send
 from ops.tree import Program, Tree
 from ops.up import local_url, say, up
+from shared.config_file import load_config
 
 WAIT_SECONDS = 45
 """Long enough to click, short enough to watch."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 from redis.exceptions import RedisError
-from shared.config import Config
 
 from ops.embedded import EmbeddedServer, prepare
 from ops.tree import Program, Tree
+from shared.config import Config
 from shared.redis_client import connect
 
 SERVICES = ("ingest", "notifier", "escalator")

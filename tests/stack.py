@@ -54,7 +54,13 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`."""
 
     def __init__(
-        self, directory: Path, sandbox: Running, redis_url: str | None, *, wait_minutes: float = 3, extra: str = ""
+        self,
+        directory: Path,
+        sandbox: Running,
+        redis_url: str | None,
+        *,
+        wait_minutes: float = 3,
+        extra: str = "",
     ) -> None:
         self.directory = directory
         self.sandbox = sandbox
@@ -81,7 +87,12 @@ class Stack:
         command = [sys.executable, "-m", "ops.command", name, "--config", str(self.config_path), *arguments]
         with (self.directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=clean_environment()
+                command,
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=clean_environment(),
             )
 
     async def start_all(self) -> None:
@@ -144,16 +155,29 @@ class Stack:
     def records(self, instance: str = "main") -> list[dict[str, Any]]:
         return self.sandbox.world.servicenow.rows(instance, "incident")
 
-    async def message(self, describes: Callable[[dict[str, Any]], bool], description: str, seconds: float = 10) -> dict[str, Any]:
+    async def message(
+        self, describes: Callable[[dict[str, Any]], bool], description: str, seconds: float = 10
+    ) -> dict[str, Any]:
         """The first Slack message that fits."""
-        found = await wait_until(lambda: [m for m in self.messages() if describes(m)], description, seconds=seconds)
+        found = await wait_until(
+            lambda: [m for m in self.messages() if describes(m)], description, seconds=seconds
+        )
         first: dict[str, Any] = found[0]
         return first
 
 
 def clean_environment() -> dict[str, str]:
     """Ours, less what would override a configuration file."""
-    overrides = ("ACKSTREAM_", "SLACK_", "ONCALL_", "REDIS_", "SERVICENOW_", "GATEWAY_SECRET", "DEBUG_BODY", "PORT")
+    overrides = (
+        "ACKSTREAM_",
+        "SLACK_",
+        "ONCALL_",
+        "REDIS_",
+        "SERVICENOW_",
+        "GATEWAY_SECRET",
+        "DEBUG_BODY",
+        "PORT",
+    )
     return {name: value for name, value in os.environ.items() if not name.startswith(overrides)}
 
 

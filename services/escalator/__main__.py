@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 import httpx
-from shared.config import Config, ServiceNowConfig
 from starlette.applications import Starlette
 
 from services.escalator.escalator import Escalator
 from services.escalator.servicenow import ServiceNow
+from shared.config import Config, ServiceNowConfig
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
