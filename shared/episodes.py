@@ -10,6 +10,10 @@ LATE_WINDOW = timedelta(minutes=2)
 """How long a copy of a closed episode may still be on its way: Alertmanager re-sends for about 60 s; twice that. It must not
 be longer: Alertmanager itself fires an alert anew with its old startsAt after its resolve_timeout (decision 005)."""
 
+SKEW = timedelta(minutes=1)
+"""A start this much later is still the same firing: two Prometheus replicas notice a problem up to one evaluation interval
+apart, and an Alertmanager that hears of both tells the earlier start as soon as it knows (decision 007)."""
+
 MAX_REMEMBERED_ALERTS = 1000
 
 
@@ -18,13 +22,13 @@ def fire(incident: Incident | None, command: Fire, now: datetime) -> Step:
     if incident is None:
         return _open(command, now, Reason.OPENED)
     if incident.closure:
-        if _is_late(notification, incident.alert_keys, incident.closure.at, now):
+        if _is_late(notification, incident.starts, incident.closure.at, now):
             return Step(incident, Reason.LATE_AFTER_RESOLVE)
         return _open(command, now, Reason.REOPENED, after=incident)
     if _joins(incident, notification, now):
         return _join(incident, notification, now)
     past = incident.predecessor
-    if past and _is_late(notification, past.alert_keys, past.closed_at, now):
+    if past and _is_late(notification, past.starts, past.closed_at, now):
         return Step(incident, Reason.LATE_AFTER_SUPERSEDE)
     return _supersede(incident, command, now)
 
@@ -35,14 +39,14 @@ def resolve(incident: Incident | None, command: Resolve, now: datetime) -> Step:
         return _remember_resolved(command, now)
     if incident.closure:
         return Step(incident, Reason.ALREADY_RESOLVED)
-    mentioned = {alert.key for alert in notification.alerts}
-    if not mentioned & incident.alert_keys:
+    ended = tuple(alert for alert in notification.alerts if _is_present(alert, incident))
+    if not ended:
         return Step(incident, Reason.RESOLVED_OTHER_EPISODE)
-    still_firing = {alert.key for alert in incident.alerts if alert.firing} - mentioned
+    still_firing = {alert.key for alert in incident.alerts if alert.firing} - {alert.key for alert in ended}
     if (
         still_firing and not notification.facts.truncated
     ):  # a copy from before those began: the page must stand
-        return _join(incident, notification, now, only_mentioned=True)
+        return _join(incident, notification.model_copy(update={"alerts": ended}), now, only_mentioned=True)
     return _close(incident, notification, now)
 
 
@@ -50,15 +54,40 @@ def _joins(incident: Incident, notification: Notification, now: datetime) -> boo
     window = notification.join_window
     if window is not None and now - incident.opened_at > window:
         return False
-    return any(alert.key in incident.alert_keys for alert in notification.alerts)
+    return any(
+        _is_present(alert, incident) and not _is_newer(alert, incident) for alert in notification.alerts
+    )
+
+
+def _is_present(alert: Alert, incident: Incident) -> bool:
+    """Whether `alert` is one of the incident's, and not of the episode before it. An earlier start alone does not tell: an
+    Alertmanager that hears of the same firing from a second Prometheus moves the start back."""
+    if alert.key not in incident.starts:
+        return False
+    present, past = incident.starts[alert.key], incident.predecessor
+    ended = past.starts.get(alert.key) if past else None
+    if alert.started_at is None or present is None or ended is None:
+        return True
+    return alert.started_at > ended or ended >= present
+
+
+def _is_newer(alert: Alert, incident: Incident) -> bool:
+    """Whether `alert`, one of the incident's, has ended and begun again since."""
+    known = incident.starts[alert.key]
+    return alert.started_at is not None and known is not None and alert.started_at > known + SKEW
 
 
 def _is_late(
-    notification: Notification, past_keys: frozenset[str], closed_at: datetime, now: datetime
+    notification: Notification, starts: dict[str, datetime | None], closed_at: datetime, now: datetime
 ) -> bool:
+    """Whether all alerts are copies of those that began at `starts` and were over at `closed_at`."""
     if now - closed_at > LATE_WINDOW:
         return False
-    return all(alert.started_at is not None and alert.key in past_keys for alert in notification.alerts)
+    return all(_not_after(alert.started_at, starts.get(alert.key)) for alert in notification.alerts)
+
+
+def _not_after(start: datetime | None, known: datetime | None) -> bool:
+    return start is not None and known is not None and start <= known
 
 
 def _open(
@@ -71,7 +100,7 @@ def _open(
     """`deadline`: one that already runs, when the episode before was still waiting for somebody."""
     notification = command.notification
     past = (
-        Predecessor(alert_keys=after.alert_keys, closed_at=after.closure.at if after.closure else now)
+        Predecessor(starts=after.starts, closed_at=after.closure.at if after.closure else now)
         if after
         else None
     )
@@ -180,11 +209,19 @@ def _step(
 
 def _merge(new: tuple[Alert, ...], known: tuple[Alert, ...], *, keep_others: bool) -> tuple[Alert, ...]:
     """The new alerts, then those known before, which no longer fire unless `keep_others`; bounded."""
-    mentioned = {alert.key for alert in new}
-    others = [alert for alert in known if alert.key not in mentioned]
+    before = {alert.key: alert for alert in known}
+    merged = tuple(_latest(alert, before.pop(alert.key, alert)) for alert in new)
+    others = list(before.values())
     if not keep_others:
         others = [alert.model_copy(update={"firing": False}) if alert.firing else alert for alert in others]
-    return new + tuple(others[: max(0, MAX_REMEMBERED_ALERTS - len(new))])
+    return merged + tuple(others[: max(0, MAX_REMEMBERED_ALERTS - len(new))])
+
+
+def _latest(alert: Alert, known: Alert) -> Alert:
+    """`alert` with the later start of both: a copy with the earlier one, sent by another Alertmanager, may still come."""
+    if _not_after(alert.started_at, known.started_at):
+        return alert.model_copy(update={"started_at": known.started_at})
+    return alert
 
 
 def _deadline(call: Call, now: datetime) -> datetime | None:

@@ -88,7 +88,8 @@ class Message(Frozen):
 class Predecessor(Frozen):
     """The episode before this one, remembered so that its late copies are known for what they are."""
 
-    alert_keys: frozenset[str]
+    starts: dict[str, datetime | None]
+    """By alert key."""
     closed_at: datetime
 
 
@@ -126,8 +127,9 @@ class Incident(Frozen):
         return State.ACKNOWLEDGED if self.acknowledgement else State.OPEN
 
     @property
-    def alert_keys(self) -> frozenset[str]:
-        return frozenset(alert.key for alert in self.alerts)
+    def starts(self) -> dict[str, datetime | None]:
+        """When each alert began, by its key."""
+        return {alert.key: alert.started_at for alert in self.alerts}
 
     @property
     def firing_count(self) -> int:

@@ -12,12 +12,13 @@ class Frozen(BaseModel):
 
 
 class Alert(Frozen):
-    """One alert of a notification. `key` identifies one firing of it: the same problem that fires anew has another key."""
+    """One alert of a notification. `key` says which problem it is; the same problem that fires anew has a later start."""
 
     key: str
     firing: bool
     started_at: datetime | None = None
-    """None when the source does not say; such an alert is never taken for a late copy."""
+    """None when the source does not say; such an alert is never taken for a late copy, nor for a new firing. An incident
+    keeps the latest start that it was told."""
     name: str = ""
     summary: str = ""
 

@@ -191,8 +191,9 @@ def ack_link(message: dict[str, Any]) -> str | None:
 
 
 def color(message: dict[str, Any]) -> str:
+    """As Slack reports it, without #."""
     shown: str = message["attachments"][0]["color"]
-    return shown
+    return shown.removeprefix("#")
 
 
 async def acknowledge(url: str, name: str = "") -> httpx.Response:

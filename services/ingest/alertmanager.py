@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_core import to_json
-
 from services.ingest import texts
 from shared.identity import digest
 from shared.notification import Alert, Facts
 
 RESOLVED = "resolved"
+MAX_ALERTS = 1000
+"""Of one notification. What is beyond counts as left out, just as if Alertmanager had done it by its `max_alerts`."""
+
 GRAFANA_ONLY = {"dashboardURL", "panelURL", "silenceURL", "valueString", "imageURL"}
 
 
@@ -42,39 +43,42 @@ def parse(body: dict[str, Any]) -> Parsed:
             raw_alerts.append(item)
         else:
             warnings.append(f"alerts[{index}] is not an object; left out")
+    left_out = len(raw_alerts) - MAX_ALERTS
+    if left_out > 0:
+        raw_alerts = sorted(raw_alerts, key=_is_firing, reverse=True)[:MAX_ALERTS]
+        warnings.insert(0, f"{left_out} of {left_out + MAX_ALERTS} alerts were left out")
     dedup_key = _dedup_key(body)
-    status_firing = texts.text(body.get("status")).lower() != RESOLVED
+    status_firing = _is_firing(body)
     alerts = tuple(_alert(item) for item in raw_alerts)
     if not alerts:
         alerts = (Alert(key=dedup_key[:16], firing=status_firing),)
     # A page is never lost to a contradiction: firing wins.
     firing = status_firing or any(alert.firing for alert in alerts)
-    return Parsed(dedup_key, firing, _facts(body, raw_alerts), alerts, tuple(warnings[:10]))
+    facts = _facts(body, raw_alerts, max(0, left_out))
+    return Parsed(dedup_key, firing, facts, alerts, tuple(warnings[:10]))
+
+
+def _is_firing(item: dict[str, Any]) -> bool:
+    return texts.text(item.get("status")).lower() != RESOLVED
 
 
 def _dedup_key(body: dict[str, Any]) -> str:
     group = texts.text(body.get("groupKey"), 100_000)
     if not group:
-        group = _canonical(body.get("groupLabels") or body.get("commonLabels") or {})
+        group = texts.canonical(body.get("groupLabels") or body.get("commonLabels") or {})
     return digest("alertmanager", texts.text(body.get("receiver")), group)
-
-
-def _canonical(value: Any) -> str:
-    if isinstance(value, dict):
-        value = {str(key): _canonical(value[key]) for key in sorted(value, key=str)}
-    return to_json(value, inf_nan_mode="constants", fallback=str).decode()
 
 
 def _alert(item: dict[str, Any]) -> Alert:
     labels, annotations = texts.mapping(item.get("labels")), texts.mapping(item.get("annotations"))
     started = _moment(item.get("startsAt"))
-    fingerprint = texts.text(item.get("fingerprint")) or _canonical(labels)
+    fingerprint = texts.text(item.get("fingerprint")) or texts.canonical(labels)
     summary = texts.first(
         *(annotations.get(name) for name in ("summary", "description", "message")), limit=texts.ALERT_SUMMARY
     )
     return Alert(
-        key=digest(fingerprint, started.isoformat() if started else "")[:16],
-        firing=texts.text(item.get("status")).lower() != RESOLVED,
+        key=digest(fingerprint)[:16],
+        firing=_is_firing(item),
         started_at=started,
         name=texts.first(labels.get("alertname"), limit=texts.NAME),
         summary=summary,
@@ -93,13 +97,13 @@ def _moment(value: Any) -> datetime | None:
     return utc if utc.year > 1 else None
 
 
-def _facts(body: dict[str, Any], alerts: list[dict[str, Any]]) -> Facts:
+def _facts(body: dict[str, Any], alerts: list[dict[str, Any]], left_out: int) -> Facts:
     common, annotations = (
         texts.mapping(body.get("commonLabels")),
         texts.mapping(body.get("commonAnnotations")),
     )
     group = texts.mapping(body.get("groupLabels"))
-    firing = [item for item in alerts if texts.text(item.get("status")).lower() != RESOLVED]
+    firing = [item for item in alerts if _is_firing(item)]
     shown = (firing or alerts or [{}])[0]
     labels, notes = texts.mapping(shown.get("labels")), texts.mapping(shown.get("annotations"))
     severities = [texts.text(texts.mapping(item.get("labels")).get("severity")) for item in firing or alerts]
@@ -118,7 +122,7 @@ def _facts(body: dict[str, Any], alerts: list[dict[str, Any]]) -> Facts:
         labels=texts.labels(common or group),
         annotations=texts.labels(annotations),
         links=_links(body, shown, annotations | notes if annotations else notes),
-        truncated=_count(body.get("truncatedAlerts")),
+        truncated=_count(body.get("truncatedAlerts")) + left_out,
     )
 
 

@@ -1,7 +1,7 @@
 """Every state with every command: what becomes of it, and why."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -20,7 +20,7 @@ from shared.commands import (
     Resolve,
     Step,
 )
-from shared.episodes import LATE_WINDOW
+from shared.episodes import LATE_WINDOW, SKEW
 from shared.incident import Incident, Record, State
 from shared.transitions import advance
 from tests.episodes import MINUTE, NOON, alert, incident_id, notification, reread, resolved
@@ -63,7 +63,7 @@ STATES = {
 }
 COMMANDS: dict[str, Command] = {
     "fire the same": fire(),
-    "fire a new episode": Fire(notification(alert("a", NOON + MINUTE)), incident_id(2)),
+    "fire a new episode": Fire(notification(alert("a", NOON + 2 * MINUTE)), incident_id(2)),
     "resolve": Resolve(resolved(), incident_id(2)),
     "acknowledge": Acknowledge("bob", "link"),
     "claim": Claim("w2", LEASE, GRACE),
@@ -227,9 +227,46 @@ def test_a_resolved_copy_from_before_another_alert_began_does_not_close_the_inci
     assert decided(step).escalation_due == DUE
 
 
-def test_a_resolved_notification_of_another_episode_is_ignored() -> None:
-    other = Resolve(resolved(alert("a", NOON - MINUTE, firing=False)), incident_id(2))
+def test_a_resolved_notification_of_the_episode_before_is_ignored() -> None:
+    new = decided(advance(opened(), COMMANDS["fire a new episode"], NOON + 2 * MINUTE))
+    step = advance(new, Resolve(resolved(alert(firing=False)), incident_id(3)), NOON + 3 * MINUTE)
+    assert step.reason is Reason.RESOLVED_OTHER_EPISODE
+
+
+def test_a_resolved_notification_of_another_problem_is_ignored() -> None:
+    other = Resolve(resolved(alert("other", firing=False)), incident_id(2))
     assert advance(opened(), other, NOON).reason is Reason.RESOLVED_OTHER_EPISODE
+
+
+def test_a_resolved_notification_of_a_firing_that_we_never_heard_of_closes_too() -> None:
+    later = Resolve(resolved(alert("a", NOON + 10 * MINUTE, firing=False)), incident_id(2))
+    assert advance(opened(), later, NOON + 11 * MINUTE).reason is Reason.RESOLVED
+
+
+@pytest.mark.parametrize("start", [NOON - 5 * MINUTE, NOON - SECOND, NOON + SECOND, NOON + SKEW])
+def test_a_start_that_a_second_prometheus_saw_differently_is_the_same_firing(start: datetime) -> None:
+    step = advance(opened(), Fire(notification(alert("a", start)), incident_id(2)), NOON + MINUTE)
+    assert decided(step).id == incident_id()
+    gone = Resolve(resolved(alert("a", start, firing=False)), incident_id(3))
+    assert advance(decided(step), gone, NOON + 2 * MINUTE).reason is Reason.RESOLVED
+
+
+def test_two_alertmanagers_that_tell_different_starts_in_turn_make_one_incident() -> None:
+    incident = opened()
+    for turn in range(6):
+        start = NOON - (turn % 2) * 5 * MINUTE
+        step = advance(incident, Fire(notification(alert("a", start)), incident_id(2)), NOON + turn * MINUTE)
+        incident = decided(step)
+    assert incident.id == incident_id()
+
+
+def test_the_same_start_again_after_the_late_window_is_present_not_past() -> None:
+    """Alertmanager resolves by itself when Prometheus falls silent, and fires with the old start when it is back."""
+    closed = STATES[State.RESOLVED]
+    again = decided(advance(closed, fire(), NOON + MINUTE + LATE_WINDOW + SECOND))
+    assert advance(again, fire(), NOON + 5 * MINUTE).reason is Reason.REPEATED
+    over = Resolve(resolved(alert(firing=False)), incident_id(3))
+    assert advance(again, over, NOON + 6 * MINUTE).reason is Reason.RESOLVED
 
 
 def test_the_same_content_an_hour_later_is_a_new_incident() -> None:
