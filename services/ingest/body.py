@@ -17,7 +17,7 @@ async def read_body(request: Request, max_bytes: int, timeout: float) -> bytes: 
     """The body. Raises BodyTooLargeError, also on a mere announcement, BodyTooSlowError after `timeout` seconds, and
     starlette's ClientDisconnect when the sender went away."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
+    if announced.isdecimal() and int(announced) > max_bytes:
         raise BodyTooLargeError
     chunks, size = [], 0
     try:

@@ -40,7 +40,7 @@ def read_documents(raw: bytes) -> Documents:
     """The objects in `raw`. Raises RefusedBodyError, with the words that Versus uses."""
     if not raw.strip():
         raise RefusedBodyError("Empty body", "empty body")
-    value, clean = _parse(raw)
+    value, clean = read_json(raw)
     warnings = () if clean else (REPAIRED,)
     if isinstance(value, dict):
         text = raw.decode() if clean else _text(value)
@@ -58,8 +58,8 @@ def _element(item: Any, warnings: tuple[str, ...]) -> Document:
     return Document(None, _text(item), error=f"a JSON {_kind(item)} instead of an object")
 
 
-def _parse(raw: bytes) -> tuple[Any, bool]:
-    """The value, and whether it could be read as it came."""
+def read_json(raw: bytes) -> tuple[Any, bool]:
+    """The value, which can be written as JSON again, and whether it could be read as it came. Raises RefusedBodyError."""
     try:
         # pydantic's parser refuses what is nested deeper than 200, a BOM and lone surrogates.
         return from_json(raw), True

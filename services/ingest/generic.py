@@ -1,14 +1,12 @@
 """Any other JSON object: Sentry, CloudWatch, Fluent Bit, or somebody's own. Known field names are used, nothing is required."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from pydantic_core import to_json
-
 from services.ingest import texts
 from services.ingest.alertmanager import Parsed
+from services.ingest.documents import RefusedBodyError, read_json
 from services.ingest.texts import mapping
 from shared.identity import digest
 from shared.notification import Alert, Facts
@@ -39,7 +37,7 @@ def parse(body: dict[str, Any], idempotency_key: str | None) -> tuple[Parsed, ti
     body = _unwrap_sns(body)
     source, facts_of = next((name, facts) for name, (fits, facts) in _SOURCES.items() if fits(body))
     identity = _identity(source, body) or (f"idempotency:{idempotency_key}" if idempotency_key else "")
-    dedup_key = digest("generic", identity) if identity else digest("content", _canonical(body))
+    dedup_key = digest("generic", identity) if identity else digest("content", texts.canonical(body))
     facts = facts_of(body)
     alert = Alert(
         key=dedup_key[:16], firing=(firing := not _is_resolved(body)), name=facts.title[: texts.NAME]
@@ -52,8 +50,8 @@ def _unwrap_sns(body: dict[str, Any]) -> dict[str, Any]:
     if body.get("Type") != "Notification" or not isinstance(body.get("Message"), str):
         return body
     try:
-        inner = json.loads(body["Message"])
-    except (ValueError, RecursionError):
+        inner, _ = read_json(body["Message"].encode())
+    except RefusedBodyError:
         inner = None
     if isinstance(inner, dict):
         return inner
@@ -200,10 +198,3 @@ _SOURCES: dict[str, tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, 
     "fluentbit": (lambda body: "log" in body or "pod_name" in mapping(body.get("kubernetes")), _fluentbit),
     "generic": (lambda _: True, _flat),
 }
-
-
-def _canonical(body: dict[str, Any]) -> str:
-    """The same text for the same content, in whatever order its keys came."""
-    return json.dumps(
-        json.loads(to_json(body, inf_nan_mode="constants")), sort_keys=True, separators=(",", ":")
-    )

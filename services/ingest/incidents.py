@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 
 from services.ingest.authorization import Authorization
 from services.ingest.body import BodyTooLargeError, BodyTooSlowError, read_body
-from services.ingest.documents import Document, Documents, RefusedBodyError, read_documents
+from services.ingest.documents import Documents, RefusedBodyError, read_documents
 from services.ingest.parameters import OnCallDefaults, weigh
 from services.ingest.parsing import parse_document
 from shared import metrics
 from shared.commands import Reason, Step
 from shared.dead_letters import DeadLetters
-from shared.notification import Notification
+from shared.notification import Call, Notification
 from shared.redis_client import StoreUnavailableError
 from shared.store import Store
 
@@ -112,6 +112,7 @@ class Incidents:
         self, documents: Documents, query: Mapping[str, str], idempotency_key: str | None
     ) -> list[dict[str, Any]]:
         """An answer per document, in order. Those of one dedup key are taken one after the other, as they were sent."""
+        call, warnings = self._weigh(query)
         answers: list[dict[str, Any]] = [{} for _ in documents.items]
         queues: dict[str, list[tuple[int, Notification]]] = {}
         for index, document in enumerate(documents.items):
@@ -120,7 +121,7 @@ class Incidents:
                 answers[index] = {"index": index, "error": document.error}
                 continue
             key = f"{idempotency_key}#{index}" if idempotency_key and documents.is_array else idempotency_key
-            notification = self._parse(document, query, key)
+            notification = parse_document(document, call, warnings=warnings, idempotency_key=key)
             queues.setdefault(notification.dedup_key, []).append((index, notification))
 
         async def take(queue: list[tuple[int, Notification]]) -> None:
@@ -130,14 +131,11 @@ class Incidents:
         await asyncio.gather(*(take(queue) for queue in queues.values()))
         return answers
 
-    def _parse(
-        self, document: Document, query: Mapping[str, str], idempotency_key: str | None
-    ) -> Notification:
+    def _weigh(self, query: Mapping[str, str]) -> tuple[Call, tuple[str, ...]]:
         call, warnings = weigh(query, self._oncall)
         for warning in warnings:
             metrics.WARNINGS.labels(warning.parameter).inc()
-        texts = tuple(warning.text for warning in warnings)
-        return parse_document(document, call, warnings=texts, idempotency_key=idempotency_key)
+        return call, tuple(warning.text for warning in warnings)
 
     async def _take(self, notification: Notification) -> dict[str, Any]:
         step = await self._store.receive(notification)

@@ -14,6 +14,7 @@ FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 """What Go's ParseBool takes, for these URLs stand in people's alertmanager.yml."""
 
 MAX_WAIT_MINUTES = 7 * 24 * 60
+MAX_WARNINGS = 10
 KNOWN = ("oncall_enable", "oncall_wait_minutes", "servicenow_other_instance", "slack_channel_id")
 FOREIGN = ("telegram_", "viber_", "email_", "msteams_", "lark_", "googlechat_", "awsim_", "pagerduty_")
 """Parameters of Versus' other providers begin like this."""
@@ -45,9 +46,10 @@ class _Weighing:
         self.warnings: list[ParameterWarning] = []
 
     def call(self) -> Call:
+        enabled, wait = self._enabled(), self._wait()
+        call = Call(wait=wait if enabled else None, instance=self._instance(), channel=self._channel())
         self._warn_of_unused()
-        wait = self._wait() if self._enabled() else None
-        return Call(wait=wait, instance=self._instance(), channel=self._channel())
+        return call
 
     def _enabled(self) -> bool:
         oncall = self._oncall
@@ -101,6 +103,8 @@ class _Weighing:
 
     def _warn_of_unused(self) -> None:
         for name in self._query:
+            if len(self.warnings) == MAX_WARNINGS:
+                break
             if name in KNOWN:
                 continue
             if name.startswith(FOREIGN):

@@ -1,6 +1,9 @@
 """Texts from outside: made plain and kept short, so that an incident's facts stay small whatever a sender puts in."""
 
+import json
 from typing import Any
+
+from pydantic_core import to_json
 
 from shared.notification import Link
 
@@ -68,6 +71,13 @@ def is_web_address(url: Any) -> bool:
 def mapping(value: Any) -> dict[str, Any]:
     """`value` where it is a mapping; else an empty one, so that reaching deep into a stranger's JSON is safe."""
     return value if isinstance(value, dict) else {}
+
+
+def canonical(value: Any) -> str:
+    """The same text for the same JSON value, in whatever order its keys came."""
+    return json.dumps(
+        json.loads(to_json(value, inf_nan_mode="constants")), sort_keys=True, separators=(",", ":")
+    )
 
 
 def worst(severities: list[str]) -> str:
