@@ -7,12 +7,16 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 OLDEST = (6, 2)
 """XAUTOCLAIM, and XADD with MINID."""
+
+LOCK_PATIENCE = 3.0
+"""Seconds. The server of an `up` that was killed a moment ago may still be writing its last."""
 
 CONFIG = """\
 # Written by `ackstream up`; changes are lost.
@@ -24,7 +28,8 @@ appendonly yes
 appendfsync everysec
 save ""
 maxmemory-policy noeviction
-loglevel warning
+logfile "{directory}/server.log"
+loglevel notice
 """
 
 
@@ -45,7 +50,8 @@ class EmbeddedServer:
     url: str
     port: int
     lock: IO[str]
-    """Held for as long as this object lives: two servers on one directory would destroy its data."""
+    """To be inherited by the server, and so held for as long as it lives, even when we are killed and it is still on its way
+    out: two servers on one directory would destroy its data."""
 
 
 def prepare(data_dir: Path) -> EmbeddedServer:
@@ -118,14 +124,19 @@ def _packaged() -> str | None:
 
 def _lock(data_dir: Path) -> IO[str]:
     lock = (data_dir / "lock").open("w", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise EmbeddedServerError(
-            f"{data_dir} is in use by another `ackstream up`; stop that one, or choose another --data-dir"
-        ) from None
-    return lock
+    give_up = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > give_up:
+                lock.close()
+                raise EmbeddedServerError(
+                    f"{data_dir} is in use by another `ackstream up`; stop that one, or choose another --data-dir"
+                ) from None
+            time.sleep(0.1)
+        else:
+            return lock
 
 
 def _free_port() -> int:

@@ -22,6 +22,8 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     last: bool = False
     """Ends after all others: they still need it while they finish."""
+    inherits: Sequence[int] = ()
+    """File descriptors that stay open in it."""
     process: asyncio.subprocess.Process | None = None
 
 
@@ -63,6 +65,7 @@ class Tree:
             *program.command,
             env={**os.environ, **program.environment},
             stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=program.inherits,
             start_new_session=True,  # Ctrl-C reaches us only; we end the others in order
             preexec_fn=_die_with_parent(os.getpid()),
         )

@@ -50,7 +50,7 @@ async def up(
 async def _start(tree: Tree, config: Config, config_path: Path, embedded: EmbeddedServer | None) -> None:
     environment = {}
     if embedded:
-        await tree.start(Program("redis", embedded.command, last=True))
+        await tree.start(Program("redis", embedded.command, last=True, inherits=[embedded.lock.fileno()]))
         await _answers(embedded)
         environment[REDIS_URL_VARIABLE] = embedded.url
     for service in SERVICES:
@@ -91,7 +91,9 @@ async def _all_ready(tree: Tree, urls: dict[str, str]) -> None:
     async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
         while asyncio.get_running_loop().time() < deadline:
             if failed := tree.failed():
-                raise UpError(f"{', '.join(failed)} did not start; the reason stands above")
+                raise UpError(
+                    f"{', '.join(failed)} did not start; the reason stands above (redis writes to server.log in its data directory)"
+                )
             if all([await _is_ready(client, url) for url in urls.values()]):
                 return
             await asyncio.sleep(0.1)

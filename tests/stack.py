@@ -82,12 +82,20 @@ class Stack:
         self.config = load_config(self.config_path, {}).config
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *arguments: str) -> None:
-        """`name`: a service, or `up`."""
-        command = [sys.executable, "-m", "ops.command", name, "--config", str(self.config_path), *arguments]
+    def start(self, name: str, *arguments: str, command: str | None = None) -> None:
+        """Run `ackstream COMMAND`, which is `name` unless there are several of one kind: a service, or `up`."""
+        command_line = [
+            sys.executable,
+            "-m",
+            "ops.command",
+            command or name,
+            "--config",
+            str(self.config_path),
+            *arguments,
+        ]
         with (self.directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command,
+                command_line,
                 cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -120,6 +128,10 @@ class Stack:
         if process.poll() is None:
             process.send_signal(number)
         return process.wait(30)
+
+    def wait(self, name: str) -> int:
+        """Until it ends by itself; its exit code."""
+        return self._processes[name].wait(30)
 
     def signal(self, name: str, number: int) -> None:
         self._processes[name].send_signal(number)
