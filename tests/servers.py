@@ -1,6 +1,7 @@
 """Real servers for tests, on free ports, in temporary directories, ended by their own pid."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,11 +13,21 @@ import redis
 from ops.embedded import ServerBinary
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, below the range from which the system takes ports by itself, and given only once."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 class RedisServer:
