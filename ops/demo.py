@@ -69,8 +69,8 @@ async def demo(template: Path) -> None:
         config_path.write_text(text, encoding="utf-8")
         config = load_config(config_path, {}).config
         world = Tree(say)
-        command = [sys.executable, "-m", "sandbox", "--host", "127.0.0.1", "--port", str(sandbox_port)]
-        await world.start(Program("sandbox", command))
+        place = ["--host", "127.0.0.1", "--port", str(sandbox_port), "--channel", "C0DEMO=alerts"]
+        await world.start(Program("sandbox", [sys.executable, "-m", "sandbox", *place]))
 
         async def when_ready() -> None:
             body = alert_body("HighLatency", "critical", "p99 latency of checkout is above 2 s")

@@ -1,7 +1,5 @@
 """The acknowledge page in a real browser: with and without scripts, on a phone, in the dark."""
 
-import os
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,20 +7,11 @@ from datetime import timedelta
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from shared.incident import Effort, Incident
+from tests.browser.conftest import PHONE
 from tests.unit.acknowledge.stage import LEASE, NOW, SCENES, FakeStore, app_of, incident, overdue, path_of
-
-CHROMIUM = "/usr/bin/chromium"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-quic",
-]
-PHONE = {"width": 360, "height": 640}
 
 # Contrast of every piece of text that can be seen against the nearest background behind it (WCAG 2, relative luminance).
 FAINT_TEXT = """() => {
@@ -48,19 +37,6 @@ FAINT_TEXT = """() => {
   }
   return faint;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not shutil.which(CHROMIUM):
-        missing = f"no browser: {CHROMIUM} is not there (on Debian: apt-get install chromium)"
-        if os.environ.get("ACKSTREAM_REQUIRE_ALL") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

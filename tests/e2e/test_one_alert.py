@@ -56,7 +56,7 @@ async def test_somebody_acknowledges(stack: Stack, client: Redis) -> None:
     assert "Acknowledged by Ada" in str(message["attachments"])
     assert len(stack.messages()) == 1
     assert await client.zcard(keys.deadlines) == 0
-    assert stack.sandbox.world.servicenow.calls.named("POST incident") == []
+    assert stack.sandbox.world.servicenow.calls.named("POST") == []
     assert stack.records() == []
 
 
