@@ -22,7 +22,11 @@ from shared.redis_client import StoreUnavailableError
 from shared.store import Store
 
 DEADLINE = 1.5
-"""Seconds for Redis to take a request. Then 503, while Alertmanager still waits for an answer and will send again."""
+"""Seconds for Redis to take one notification. Then 503, while Alertmanager still waits for an answer and will send again.
+A long array may take longer: it would otherwise be refused as often as it is sent."""
+
+AT_ONCE = 50
+"""Notifications of one request that wait for Redis at one time."""
 
 MAX_ARRAY = 1000
 """Elements of one array; more are a mistake, and would keep everybody else waiting."""
@@ -81,8 +85,7 @@ class Incidents:
         except ClientDisconnect:
             return self._refuse(400, "Connection closed before the body was complete")
         try:
-            async with asyncio.timeout(DEADLINE):
-                return await self._accept(raw, request.query_params, request.headers.get("idempotency-key"))
+            return await self._accept(raw, request.query_params, request.headers.get("idempotency-key"))
         except (StoreUnavailableError, TimeoutError) as error:
             self._log.error("not_accepted", error=str(error) or f"Redis took longer than {DEADLINE:g} s")
             return self._refuse(503, "Redis cannot take it now; send again", {"Retry-After": "5"})
@@ -98,15 +101,19 @@ class Incidents:
         try:
             documents = read_documents(raw)
         except RefusedBodyError as error:
-            await self._dead_letters.add("ingest", raw, error.detail)
+            await self._keep(raw, error.detail)
             return self._refuse(400, error.message)
         if self._debug_body:
             self._log.debug("body", body=raw[:4000].decode(errors="replace"))
         if len(documents.items) > MAX_ARRAY:
-            await self._dead_letters.add("ingest", raw, f"array of {len(documents.items)} elements")
+            await self._keep(raw, f"array of {len(documents.items)} elements")
             return self._refuse(413, f"More than {MAX_ARRAY} incidents in one array")
         answers = await self._take_all(documents, query, idempotency_key)
         return self._answer(documents, answers)
+
+    async def _keep(self, payload: bytes, why: str) -> None:
+        async with asyncio.timeout(DEADLINE):
+            await self._dead_letters.add("ingest", payload, why)
 
     async def _take_all(
         self, documents: Documents, query: Mapping[str, str], idempotency_key: str | None
@@ -117,18 +124,26 @@ class Incidents:
         queues: dict[str, list[tuple[int, Notification]]] = {}
         for index, document in enumerate(documents.items):
             if document.value is None:
-                await self._dead_letters.add("ingest", document.body.encode(), document.error or "")
+                await self._keep(document.body.encode(), document.error or "")
                 answers[index] = {"index": index, "error": document.error}
                 continue
             key = f"{idempotency_key}#{index}" if idempotency_key and documents.is_array else idempotency_key
             notification = parse_document(document, call, warnings=warnings, idempotency_key=key)
             queues.setdefault(notification.dedup_key, []).append((index, notification))
 
-        async def take(queue: list[tuple[int, Notification]]) -> None:
-            for index, notification in queue:
-                answers[index] = await self._take(notification)
+        turns = asyncio.Semaphore(AT_ONCE)
 
-        await asyncio.gather(*(take(queue) for queue in queues.values()))
+        async def take(queue: list[tuple[int, Notification]]) -> None:
+            async with turns:
+                for index, notification in queue:
+                    answers[index] = await self._take(notification)
+
+        tasks = [asyncio.create_task(take(queue)) for queue in queues.values()]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # one has failed: the request will come again, whole
+            for task in tasks:
+                task.cancel()
         return answers
 
     def _weigh(self, query: Mapping[str, str]) -> tuple[Call, tuple[str, ...]]:
@@ -138,7 +153,8 @@ class Incidents:
         return call, tuple(warning.text for warning in warnings)
 
     async def _take(self, notification: Notification) -> dict[str, Any]:
-        step = await self._store.receive(notification)
+        async with asyncio.timeout(DEADLINE):
+            step = await self._store.receive(notification)
         metrics.NOTIFICATIONS.labels(notification.facts.source, step.reason).inc()
         self._log_step(notification, step)
         return {
