@@ -41,7 +41,7 @@ format: setup
 	@$(BIN)/ruff check --fix $(SOURCES)
 
 bench: setup
-	@$(BIN)/python bench/run.py $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 # The lock files carry hashes for every platform and name no package index.
 lock:
@@ -54,4 +54,4 @@ lock:
 	  --no-emit-find-links --no-annotate - -o requirements/build.txt
 
 clean:
-	rm -rf $(VENV) data bench/results/*.tmp
+	rm -rf $(VENV) data

@@ -1,6 +1,9 @@
 """Wiring of the ingest service."""
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from starlette.applications import Starlette
 
 from services.ingest.acknowledge import AcknowledgePage
 from services.ingest.app import create_app
@@ -9,27 +12,33 @@ from services.ingest.incidents import Incidents, Limits
 from services.ingest.parameters import OnCallDefaults
 from shared.config import Config
 from shared.dead_letters import DeadLetters
+from shared.health import Check
 from shared.links import AckLinks
+from shared.redis_client import Scripts
 from shared.service import Redises, Service, ack_keys, main, readiness
 from shared.store import Store
 
 
 async def serve(service: Service, config: Config) -> None:
     redises = Redises.of(config.redis)
-    store = Store(redises.scripts)
     links = AckLinks(config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises)))
+    app = app_of(config, Store(redises.scripts), redises.scripts, links, readiness(service, redises))
+    await service.run(app, config.host, config.port, jobs=[])
+    await redises.close()
+
+
+def app_of(
+    config: Config, store: Store, scripts: Scripts, links: AckLinks, checks: Mapping[str, Check]
+) -> Starlette:
     incidents = Incidents(
         store,
-        DeadLetters(redises.scripts),
+        DeadLetters(scripts),
         oncall_defaults(config),
         Authorization(config.ingest.auth),
         Limits(config.ingest.max_body_bytes, config.ingest.body_timeout_seconds),
         debug_body=config.alert.debug_body,
     )
-    acknowledge = AcknowledgePage(store, links)
-    app = create_app(incidents, acknowledge, readiness(service, redises))
-    await service.run(app, config.host, config.port, jobs=[])
-    await redises.close()
+    return create_app(incidents, AcknowledgePage(store, links), checks)
 
 
 def oncall_defaults(config: Config) -> OnCallDefaults:
