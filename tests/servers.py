@@ -12,7 +12,6 @@ import redis
 
 from ops.embedded import ServerBinary
 
-
 _given: set[int] = set()
 
 
