@@ -126,7 +126,9 @@ async def measure_way_to_slack(home: Path, redis: RedisServer, alerts: int) -> l
                     body = alertmanager_body(f"slack-{number}")
                     before, sent = len(calls.named(BEGUN)), time.time()
                     await client.post("/api/incidents", content=body)
-                    await wait_until(lambda before=before: len(calls.named(BEGUN)) > before, "the call to Slack")
+                    await wait_until(
+                        lambda before=before: len(calls.named(BEGUN)) > before, "the call to Slack"
+                    )
                     delays.append(calls.named(BEGUN)[-1].at - sent)
         finally:
             stack.stop()

@@ -11,12 +11,12 @@ from services.ingest.parsing import parse_document
 from services.notifier.__main__ import look
 from services.notifier.message import slack_message
 from services.notifier.template import MessageTemplate, TemplateError
-from shared.commands import Fire
+from shared.commands import Acknowledge, Fire, RecordWritten
 from shared.config import Config
 from shared.config_errors import ConfigError
 from shared.config_file import load_config
 from shared.identity import new_incident_id
-from shared.incident import Incident
+from shared.incident import Closure, Incident, Record, State
 from shared.notification import Call
 from shared.transitions import advance
 
@@ -56,19 +56,31 @@ def sample_incident(raw: bytes, now: datetime) -> tuple[Incident, str]:
     return step.incident, notification.body
 
 
+def lives(incident: Incident, now: datetime) -> list[Incident]:
+    """A fresh incident as it may look in the course of its life, each state once."""
+    record = Record(sys_id="0" * 32, number="INC0010001", url="https://example.com", instance=None, at=now)
+    acknowledged = advance(incident, Acknowledge("Ada", "link"), now).incident
+    escalated = advance(incident, RecordWritten("", record), now).incident
+    resolved = incident.model_copy(update={"closure": Closure(at=now, state=State.RESOLVED)})
+    return [incident, *(later for later in (acknowledged, escalated) if later), resolved]
+
+
 def _template_problems(config: Config) -> list[str]:
-    if not config.alert.slack.enable:
+    """Also with Slack switched off: whoever edits the template wants to know before it counts."""
+    slack = config.alert.slack
+    if not slack.enable and not slack.template_path.exists():
         return []
     try:
-        template = MessageTemplate.load(config.alert.slack.template_path)
+        template = MessageTemplate.load(slack.template_path)
     except TemplateError as error:
         return [str(error)]
-    problems = []
+    problems: dict[str, str] = {}
     for name, raw in sorted(samples().items()):
         incident, body = sample_incident(raw, datetime.now(UTC))
         url = f"{config.ack_base_url}/api/ack/{incident.id}"
-        try:
-            slack_message(incident, template.render(incident, json.loads(body), url), look(config), url)
-        except TemplateError as error:
-            problems.append(f"{error} (with the sample alert of {name})")
-    return problems
+        for life in lives(incident, datetime.now(UTC)):
+            try:
+                slack_message(life, template.render(life, json.loads(body), url), look(config), url)
+            except TemplateError as error:
+                problems.setdefault(str(error), f"the sample alert of {name}, {life.state}")
+    return [f"{problem} (with {sample})" for problem, sample in problems.items()]

@@ -99,7 +99,7 @@ class SlackConfig(Section):
 
 class AlertConfig(Section):
     debug_body: Annotated[bool, Variable("DEBUG_BODY")] = Field(
-        True, description="Log every body that comes in."
+        True, description="Log the bodies that come in, their first 4,000 bytes, at level `debug`."
     )
     slack: SlackConfig = SlackConfig()
 
@@ -165,9 +165,11 @@ class OnCallConfig(Section):
 
     @property
     def configured(self) -> bool:
-        """Whether a record could be written: an instance and the credentials for it are known."""
+        """Whether a record could be written: an instance and the credentials for it are known, and nobody else is meant."""
         servicenow = self.servicenow
-        return bool(servicenow.instance_url and servicenow.username and servicenow.password)
+        return self.provider == "servicenow" and bool(
+            servicenow.instance_url and servicenow.username and servicenow.password
+        )
 
 
 class RedisConfig(Section):

@@ -18,6 +18,12 @@ SIGNING_KEYS = "ackstream:signing-keys"
 """List of keys that sign acknowledge links, newest first. No lifetime: the installation owns it."""
 
 
+PROBE = "ackstream:probe"
+"""String that readiness checks write, to see whether Redis takes writes. Lives PROBE_LIFETIME milliseconds."""
+
+PROBE_LIFETIME = 10_000
+
+
 def slack_hold(channel: str) -> str:
     """String: present while Slack's own Retry-After forbids calls for `channel`; it lives just as long."""
     return f"ackstream:slack-hold:{channel}"

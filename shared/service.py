@@ -27,6 +27,7 @@ from shared.config import Config, RedisConfig
 from shared.config_errors import ConfigError
 from shared.config_file import load_config
 from shared.health import Check
+from shared.keys import PROBE, PROBE_LIFETIME
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.signing_keys import signing_keys
 
@@ -61,7 +62,9 @@ class Redises:
         """For /readyz: the truth within READY_CHECK_TIMEOUT."""
         try:
             async with asyncio.timeout(READY_CHECK_TIMEOUT):
-                await self.scripts.execute("PING")
+                await self.scripts.execute(
+                    "SET", PROBE, 1, "PX", PROBE_LIFETIME
+                )  # a full Redis still answers PING
         except Exception as error:
             return f"unavailable: {error or type(error).__name__}"
         return "ok"

@@ -88,7 +88,7 @@ class Alertmanager:
             "--cluster.listen-address=",
         ]
         with (self._directory / "alertmanager.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)  # noqa: ASYNC220
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         await wait_until(self._is_ready, "Alertmanager to be ready", seconds=20)
 
     async def _is_ready(self) -> bool:

@@ -9,10 +9,11 @@ import structlog
 
 from services.escalator.servicenow import EscalationError, Row, ServiceNow
 from shared import metrics
-from shared.backoff import backoff
+from shared.backoff import NEEDS_PERSON, backoff
 from shared.commands import Claim, Command, EscalationFailed, Reason, RecordWritten
 from shared.identity import is_incident_id
 from shared.incident import Incident, Record
+from shared.keys import OPEN_LIFETIME
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
 
@@ -87,7 +88,7 @@ class Escalator:
             try:
                 row = await self._servicenow.create(url, incident.id, fields_of(incident))
             except EscalationError as error:
-                return _failed(incident, token, error, doubt=SERVER_GRACE if error.in_doubt else None)
+                return _failed(incident, token, error, doubt=_doubt_after(error))
         link = self._servicenow.link(url, row)
         at = _claimed_at(incident) + timedelta(seconds=time.monotonic() - started)
         return RecordWritten(token, record_of(row, link, incident, at))
@@ -99,7 +100,8 @@ class Escalator:
             return EscalationFailed(token, "called off", timedelta(0))
         if doubt:
             error = incident.escalation.error or "an earlier attempt was cut short"
-            return EscalationFailed(token, error, min(LOOK_AGAIN, doubt), doubt=doubt, looked_only=True)
+            again = LOOK_AGAIN if doubt <= SERVER_GRACE + self._lease else NEEDS_PERSON
+            return EscalationFailed(token, error, min(again, doubt), doubt=doubt, looked_only=True)
         if time.monotonic() - started > (self._lease - self._timeout).total_seconds():
             # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
             return EscalationFailed(token, "stalled before the request", timedelta(0), looked_only=True)
@@ -137,8 +139,14 @@ def _failed(
     wait = backoff(
         incident.escalation.attempts, retry_after=error.retry_after, needs_person=error.needs_person
     )
-    wait = min(wait, LOOK_AGAIN) if doubt and not error.retry_after else wait
+    wait = min(wait, LOOK_AGAIN) if doubt and not error.retry_after and not error.needs_person else wait
     return EscalationFailed(token, str(error), wait, doubt=doubt)
+
+
+def _doubt_after(error: EscalationError) -> timedelta | None:
+    if error.unseen:
+        return OPEN_LIFETIME  # for as long as the incident lives: we look, and never write again
+    return SERVER_GRACE if error.in_doubt else None
 
 
 def _doubt_left(incident: Incident) -> timedelta | None:

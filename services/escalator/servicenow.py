@@ -19,7 +19,8 @@ from shared.identity import is_incident_id
 class EscalationError(Exception):
     """An attempt that brought no record. The message is for people.
 
-    `in_doubt`: the record may exist, or come to exist, all the same. `needs_person`: it will not heal by itself.
+    `in_doubt`: the record may exist, or come to exist, all the same. `unseen`: it was most likely written, and we are not shown
+    it, so that looking can never tell; writing again would make another one each time. `needs_person`: it will not heal by itself.
     """
 
     def __init__(
@@ -27,12 +28,14 @@ class EscalationError(Exception):
         message: str,
         *,
         in_doubt: bool = False,
+        unseen: bool = False,
         needs_person: bool = False,
         retry_after: timedelta = timedelta(0),
     ) -> None:
         super().__init__(message)
         self.in_doubt = in_doubt
-        self.needs_person = needs_person
+        self.unseen = unseen
+        self.needs_person = needs_person or unseen
         self.retry_after = retry_after
 
 
@@ -92,10 +95,15 @@ class ServiceNow:
             raise EscalationError(f"answer lost: {_words(error)}", in_doubt=True) from None
         result = _result(response, 201)
         if not isinstance(result, dict) or not (row := _row(result)):
-            raise EscalationError("answered 201 without a record")
+            raise EscalationError(
+                "answered 201 without showing the record; let the integration user read sys_id, number and correlation_id",
+                unseen=True,
+            )
         # A table without that column answers with none; the record is there all the same.
         if result.get("correlation_id") not in (incident_id, None, ""):
-            raise EscalationError("answered 201 with somebody else's record")
+            raise EscalationError(
+                "answered 201 with another correlation_id; does a rule change it?", unseen=True
+            )
         return row
 
     def link(self, instance_url: str, row: Row) -> str:
@@ -126,7 +134,8 @@ def _result(response: httpx.Response, expected: int) -> Any:
         answer = response.json()
     except ValueError:
         raise EscalationError(
-            f"answered {status} with something that is not JSON (is the instance asleep?)"
+            f"answered {status} with something that is not JSON (is the instance asleep?)",
+            in_doubt=status == httpx.codes.CREATED,
         ) from None
     return answer.get("result") if isinstance(answer, dict) else None
 

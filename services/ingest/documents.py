@@ -1,6 +1,7 @@
 """From the bytes of a request to JSON objects. Tolerant of a wrong encoding, which must not cost a page; not of what is no JSON."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,12 @@ from pydantic_core import from_json, to_json
 
 MAX_DEPTH = 200
 
+TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+
 REPAIRED = "the body was not clean UTF-8; unreadable characters were replaced"
+
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+"""A JSON text's strings, and what lies between them."""
 
 
 class RefusedBodyError(Exception):
@@ -18,6 +24,10 @@ class RefusedBodyError(Exception):
         super().__init__(message)
         self.message = message
         self.detail = detail
+
+
+class TooDeepError(RefusedBodyError):
+    """Nested more than MAX_DEPTH levels deep."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,13 @@ def read_documents(raw: bytes) -> Documents:
     """The objects in `raw`. Raises RefusedBodyError, with the words that Versus uses."""
     if not raw.strip():
         raise RefusedBodyError("Empty body", "empty body")
-    value, clean = read_json(raw)
+    try:
+        value, clean = read_json(raw)
+    except TooDeepError:
+        elements = tuple(_element_alone(text) for text in split_array(_decode(raw)))
+        if all(element.value is None for element in elements):
+            raise
+        return Documents(elements, is_array=True)
     warnings = () if clean else (REPAIRED,)
     if isinstance(value, dict):
         text = raw.decode() if clean else _text(value)
@@ -58,6 +74,29 @@ def _element(item: Any, warnings: tuple[str, ...]) -> Document:
     return Document(None, _text(item), error=f"a JSON {_kind(item)} instead of an object")
 
 
+def _element_alone(text: str) -> Document:
+    """An element of an array that could not be read as a whole: those that are too deep must not cost the others."""
+    try:
+        value, clean = read_json(text.encode("utf-8", "surrogatepass"))
+    except TooDeepError as error:
+        return Document(None, text.encode(errors="replace").decode(), error=error.detail)
+    return _element(value, () if clean else (REPAIRED,))
+
+
+def split_array(text: str) -> list[str]:
+    """The texts of a JSON array's elements, however deep they are; empty for anything else."""
+    elements, depth, start = [], 0, 0
+    for match in _STRUCTURE.finditer(text if text.lstrip().startswith("[") else ""):
+        mark = match[0]
+        depth += (mark in ("[", "{")) - (mark in ("]", "}"))
+        if mark == "[" and depth == 1:
+            start = match.end()
+        elif (mark == "," and depth == 1) or (mark == "]" and depth == 0):
+            elements.append(text[start : match.start()])
+            start = match.end()
+    return elements if depth == 0 and not text[start:].strip() else []
+
+
 def read_json(raw: bytes) -> tuple[Any, bool]:
     """The value, which can be written as JSON again, and whether it could be read as it came. Raises RefusedBodyError."""
     try:
@@ -66,10 +105,12 @@ def read_json(raw: bytes) -> tuple[Any, bool]:
     except ValueError as strict:
         try:
             value = json.loads(_decode(raw))
-        except (ValueError, RecursionError):
+        except RecursionError:
+            raise TooDeepError(_refusal(raw), TOO_DEEP) from None
+        except ValueError:
             raise RefusedBodyError(_refusal(raw), f"not JSON: {strict}") from None
     if _depth_exceeds(value, MAX_DEPTH):
-        raise RefusedBodyError(_refusal(raw), f"nested more than {MAX_DEPTH} levels deep")
+        raise TooDeepError(_refusal(raw), TOO_DEEP)
     return _scrub(value), False
 
 

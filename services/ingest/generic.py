@@ -47,6 +47,9 @@ def parse(body: dict[str, Any], idempotency_key: str | None) -> tuple[Parsed, ti
 
 def _unwrap_sns(body: dict[str, Any]) -> dict[str, Any]:
     """SNS delivers CloudWatch's alarm as JSON inside JSON. https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html"""
+    if body.get("Type") == "SubscriptionConfirmation":
+        title = "Amazon SNS asks somebody to confirm a subscription"
+        return {**body, "title": title, "message": body.get("Message"), "fingerprint": body.get("TopicArn")}
     if body.get("Type") != "Notification" or not isinstance(body.get("Message"), str):
         return body
     try:

@@ -16,7 +16,17 @@ FALSE = {"0", "f", "F", "FALSE", "false", "False"}
 MAX_WAIT_MINUTES = 7 * 24 * 60
 MAX_WARNINGS = 10
 KNOWN = ("oncall_enable", "oncall_wait_minutes", "servicenow_other_instance", "slack_channel_id")
-FOREIGN = ("telegram_", "viber_", "email_", "msteams_", "lark_", "googlechat_", "awsim_", "pagerduty_")
+FOREIGN = (
+    "telegram_",
+    "viber_",
+    "email_",
+    "msteams_",
+    "lark_",
+    "googlechat_",
+    "awsim_",
+    "pagerduty_",
+    "incidentio_",
+)
 """Parameters of Versus' other providers begin like this."""
 
 

@@ -2,7 +2,9 @@
 
 import re
 
-_JINJA_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+_NOT_READ = re.compile(r"\{#.*?#\}|\{%-?\s*raw\s*-?%\}.*?\{%-?\s*endraw\s*-?%\}", re.DOTALL)
+"""Comments, and what Jinja prints as it stands."""
+
 _GO = re.compile(
     r"""\{\{-?\s*(?:
         \.                                              # {{ .field }}, {{ . }}
@@ -11,6 +13,8 @@ _GO = re.compile(
       | (?:if|else\s+if)\s                              # {{ if … }}
       | (?:range|with|define|template|block)\s+["`$.(]  # {{ range .alerts }}
       | \w+(?:\s+"[^"\n]*")*\s+\(*[.$]\w                # {{ upper .field }}, {{ printf "%s" .field }}
+      | \(*(?:index|printf|len|eq|ne|lt|le|gt|ge)\s+["(.$]  # {{ (index .alerts 0).status }}
+      | [^{}]*:=                                        # {{ name := … }}
     )[^}\n]*(?:\}\})?""",
     re.VERBOSE,
 )
@@ -18,6 +22,6 @@ _GO = re.compile(
 
 def find_go(source: str) -> tuple[int, str] | None:
     """Line and text of the first construct that only a Go template can have; None when there is none."""
-    bare = _JINJA_COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source)
+    bare = _NOT_READ.sub(lambda match: "\n" * match[0].count("\n"), source)
     found = _GO.search(bare)
     return (bare.count("\n", 0, found.start()) + 1, found[0].strip()) if found else None

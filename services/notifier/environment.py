@@ -20,6 +20,9 @@ ROUNDS = "rounds left"
 GUARD = "\0"
 """Marks a printed value that would call people, were it to stand behind a < of the template. Values cannot contain it."""
 
+READERS = ("get", "items", "keys")
+"""What a template may call on a mapping. Not `values`: Grafana's alerts have a field of that name."""
+
 _MILLISECONDS = 1e11
 """A Unix time above this (the year 5138) counts milliseconds."""
 
@@ -68,6 +71,19 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
             "tojson": to_json,
             "_rounds": count_rounds,
         }
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`alert.values` is the body's field; only where there is none, and it is one of READERS, a mapping's method."""
+        return self._field(obj, attribute) if isinstance(obj, dict) else super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        return self._field(obj, argument) if isinstance(obj, dict) else super().getitem(obj, argument)
+
+    def _field(self, fields: dict[Any, Any], name: Any) -> Any:
+        try:
+            return fields[name]
+        except (KeyError, TypeError):
+            return getattr(fields, name) if name in READERS else self.undefined(obj=fields, name=name)
 
     def limit_loops(self, tree: nodes.Template) -> None:
         """Make every `for` of a parsed template count its rounds."""

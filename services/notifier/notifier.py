@@ -100,7 +100,7 @@ class Notifier:
         return slack_message(incident, text, appearance.look, url)
 
     def _ack_url(self, incident: Incident) -> str | None:
-        if incident.call.wait is None:
+        if not incident.call.wait:  # no on-call, or nobody is given the time
             return None
         return self._appearance.links.url(incident.id, expiry(incident))
 

@@ -564,7 +564,9 @@ async def test_notifications_caught_by_a_stop_and_sent_again_make_no_second_inci
     assert await incidents_opened(own_client) == 200
 
 
-async def test_health_tells_the_truth(fragile: Stack, own_redis_server: RedisServer) -> None:
+async def test_health_tells_the_truth(
+    fragile: Stack, own_redis_server: RedisServer, own_client: Redis
+) -> None:
     async with httpx.AsyncClient(trust_env=False, base_url=fragile.url) as web:
 
         async def tells(code: int, word: str) -> None:
@@ -589,6 +591,8 @@ async def test_health_tells_the_truth(fragile: Stack, own_redis_server: RedisSer
         await tells(503, "unavailable")
         own_redis_server.start()
         await tells(200, "ok")
+        await own_client.config_set("maxmemory", "1mb")  # it still answers PING
+        await tells(503, "unavailable")
 
 
 async def test_what_was_begun_is_finished_before_the_end(fragile: Stack, own_client: Redis) -> None:

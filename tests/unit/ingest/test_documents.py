@@ -184,6 +184,21 @@ def test_nesting_that_only_one_of_the_parsers_takes_is_refused_as_well(levels: i
     assert "levels deep" in refusal(nested('{"a":', "}", levels, inner)).detail
 
 
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 2, 900, 5_000])
+def test_an_element_that_is_too_deep_does_not_cost_its_siblings(levels: int) -> None:
+    deep = nested('{"a":', "}", levels)
+    raw = b'[{"t":"a, \\"]["},' + deep + b',{"t":"\\ud800"} , 5]'
+    items = read_documents(raw).items
+    assert [item.value for item in items] == [{"t": 'a, "]['}, None, {"t": "\ufffd"}, None]
+    assert items[1].body == deep.decode()
+    assert "levels deep" in items[1].error
+
+
+@pytest.mark.parametrize("tail", [b",{]", b",]", b"]]", b'] {"a":1}', b",1", b""])
+def test_what_is_no_json_is_refused_as_a_whole_also_beside_something_deep(tail: bytes) -> None:
+    refusal(b'[{"a":1},' + nested("[", "]", 5_000) + tail)
+
+
 def test_nesting_up_to_the_limit_is_taken() -> None:
     only(nested('{"a":', "}", MAX_DEPTH))
     only(nested('{"a":', "}", MAX_DEPTH - 1, '"\\ud800"'))

@@ -46,6 +46,12 @@ def test_the_incident_is_there_in_our_words(path: Path) -> None:
     )
 
 
+def test_a_key_wins_over_a_method_of_a_mapping_and_a_missing_one_is_missing(path: Path) -> None:
+    source = "{{ a.values.B }} {{ a['values'].B }} {{ a.get('x', 'none') }}{% if a.pop or a['copy'] %} yes{% endif %}"
+    assert render(path, source, {"a": {"values": {"B": 22}}}) == "22 22 none"
+    assert render(path, "{% for name, value in a.items() %}{{ name }}{% endfor %}", {"a": {"b": 1}}) == "b"
+
+
 def test_a_key_that_is_no_name_is_reached_through_the_body(path: Path) -> None:
     assert (
         render(path, """{{ body["@timestamp"] }} {{ body["a b"].c }}""", {"@timestamp": 1, "a b": {"c": 2}})
@@ -185,6 +191,9 @@ def test_blank_lines_are_squeezed_and_ends_trimmed(path: Path) -> None:
         ('{{ template "x" . }}', 1),
         ("{{ with .x }}", 1),
         ("{{ . }}", 1),
+        ("{{ (index .alerts 0).status }}", 1),
+        ('{{ printf "%s" (index .alerts 0) }}', 1),
+        ("{{ name := 1 }}", 1),
     ],
 )  # fmt: skip
 def test_a_go_template_is_recognised_and_sent_to_the_migration_guide(
@@ -202,6 +211,7 @@ def test_a_go_template_is_recognised_and_sent_to_the_migration_guide(
     [
         "{# Versus wrote {{ .status }} and {{ range .alerts }}. #}{{ status }}",
         "{{ range(3) | list }}{{ end }}{{ block }}{{ template }}{{ not x }}{{ x if y }}",
+        "{% raw %}{{ .x }}{% endraw %}{{ (x or y).z }}{{ not (x) }}",
         "{{ '.x' }}{{ x.y }}{{- x }}{{ x | default('.') }}",
     ],
 )

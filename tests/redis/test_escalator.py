@@ -1,0 +1,208 @@
+"""Deadlines that run out, on a real Redis, with the sandbox's ServiceNow: one record each, whatever it answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from sandbox.faults import Fault
+from sandbox.server import Running
+from services.escalator import escalator as escalator_module
+from services.escalator.escalator import Escalator
+from services.escalator.servicenow import ServiceNow
+from shared.commands import Acknowledge, Reason
+from shared.incident import Incident, State
+from shared.keys import OPEN_LIFETIME, Keys
+from shared.redis_client import Scripts
+from shared.store import Store
+from tests.episodes import notification, resolved
+
+AT_ONCE = timedelta(0)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries are due at once; how long they wait is backoff's own test."""
+    monkeypatch.setattr(escalator_module, "backoff", lambda *_, **__: AT_ONCE)
+    monkeypatch.setattr(escalator_module, "LOOK_AGAIN", AT_ONCE)
+    monkeypatch.setattr(escalator_module, "NEEDS_PERSON", AT_ONCE)
+
+
+def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:
+    return Escalator(store, ServiceNow(client, "incident", SECOND), lambda _: url, SECOND, wake=lambda: None)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(auth=("ackstream", "sandbox"), trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def escalator(store: Store, http: httpx.AsyncClient, sandbox: Running) -> Escalator:
+    return made(store, http, sandbox.servicenow_url("main"))
+
+
+async def opened(store: Store, wait: timedelta = AT_ONCE) -> str:
+    step = await store.receive(notification(wait=wait))
+    assert step.incident
+    return step.incident.id
+
+
+async def now(store: Store, id_: str) -> Incident:
+    incident = (await store.load(id_)).incident
+    assert incident
+    return incident
+
+
+def misbehave(sandbox: Running, kind: str, match: str = "POST", **more: object) -> None:
+    sandbox.world.faults.add(Fault(target="servicenow", kind=kind, match=match, **more))  # type: ignore[arg-type]
+
+
+def records(sandbox: Running) -> list[str]:
+    return [row["correlation_id"] for row in sandbox.world.servicenow.rows("main", "incident")]
+
+
+async def test_what_is_due_becomes_a_record(
+    escalator: Escalator, store: Store, sandbox: Running, client: Redis
+) -> None:
+    incident = await opened(store)
+    await escalator.escalate(incident)
+    assert records(sandbox) == [incident]
+    after = await now(store, incident)
+    assert (after.state, after.record.number) == (State.ESCALATED, "INC0010001")
+    assert await client.zcard(Keys().deadlines) == 0
+
+
+async def test_what_is_not_due_is_left_alone_and_stays_armed(
+    escalator: Escalator, store: Store, sandbox: Running, client: Redis
+) -> None:
+    incident = await opened(store, timedelta(minutes=3))
+    await escalator.escalate(incident)
+    assert records(sandbox) == []
+    assert await client.zscore(Keys().deadlines, incident) == round(
+        (await now(store, incident)).deadline.timestamp() * 1000
+    )
+
+
+@pytest.mark.parametrize("ending", ["acknowledged", "resolved"])
+async def test_what_somebody_took_or_what_is_over_is_not_escalated(
+    escalator: Escalator, store: Store, sandbox: Running, client: Redis, ending: str
+) -> None:
+    incident = await opened(store)
+    if ending == "acknowledged":
+        await store.apply(incident, Acknowledge("Ada", "link"))
+    else:
+        await store.receive(resolved())
+    await escalator.escalate(incident)
+    assert list(sandbox.world.servicenow.calls.entries) == []
+    assert await client.zcard(Keys().deadlines) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 429, "retry_after": 1},
+        {"kind": "status", "status": 401},
+        {"kind": "html"},
+        {"kind": "redirect", "url": "/servicenow/elsewhere/api/now/table/incident"},
+    ],
+    ids=lambda wrong: f"{wrong['kind']} {wrong.get('status', '')}",
+)
+async def test_a_failure_is_told_and_tried_again_until_it_works(
+    escalator: Escalator, store: Store, sandbox: Running, wrong: dict[str, object]
+) -> None:
+    incident = await opened(store)
+    misbehave(sandbox, count=3, **wrong)
+    for attempt in (1, 2, 3):
+        await escalator.escalate(incident)
+        after = await now(store, incident)
+        assert after.escalation.attempts == attempt
+        assert after.escalation.error.startswith("answered ")
+        assert records(sandbox) == []
+    await escalator.escalate(incident)
+    assert records(sandbox) == [incident]
+    assert (await now(store, incident)).state is State.ESCALATED
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "hang_after"])
+async def test_a_record_whose_answer_was_lost_is_found_and_not_written_again(
+    escalator: Escalator, store: Store, sandbox: Running, kind: str
+) -> None:
+    incident = await opened(store)
+    misbehave(sandbox, kind, count=1, seconds=3)
+    await escalator.escalate(incident)
+    assert (await now(store, incident)).escalation.doubt_until
+    await escalator.escalate(incident)
+    assert records(sandbox) == [incident]
+    assert len(sandbox.world.servicenow.calls.named("POST")) == 1
+    assert (await now(store, incident)).record.number == "INC0010001"
+
+
+async def test_in_doubt_it_only_looks(escalator: Escalator, store: Store, sandbox: Running) -> None:
+    incident = await opened(store)
+    misbehave(sandbox, "drop", count=1)
+    for _ in range(5):
+        await escalator.escalate(incident)
+    assert len(sandbox.world.servicenow.calls.named("POST")) == 1
+    assert records(sandbox) == []
+
+
+async def test_a_record_that_we_are_not_shown_is_never_written_again(store: Store) -> None:
+    """An integration user that may create but not read: each retry would make one more record."""
+    verbs = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        verbs.append(request.method)
+        return (
+            httpx.Response(201, json={"result": {}})
+            if request.method == "POST"
+            else httpx.Response(200, json={"result": []})
+        )
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        escalator = made(store, client, "https://dev1.service-now.com")
+        incident = await opened(store)
+        for _ in range(5):
+            await escalator.escalate(incident)
+    assert verbs == ["GET", "POST", "GET", "GET", "GET", "GET"]
+    effort = (await now(store, incident)).escalation
+    assert "let the integration user read sys_id" in effort.error
+    assert effort.doubt_until - (await now(store, incident)).opened_at > OPEN_LIFETIME - timedelta(minutes=1)
+
+
+async def test_an_acknowledgement_between_two_attempts_ends_it(
+    escalator: Escalator, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    misbehave(sandbox, "status", status=500, count=1)
+    await escalator.escalate(incident)
+    assert (await store.apply(incident, Acknowledge("Ada", "link"))).reason is Reason.ACKNOWLEDGED
+    await escalator.escalate(incident)
+    assert records(sandbox) == []
+    assert (await now(store, incident)).state is State.ACKNOWLEDGED
+
+
+async def test_ten_escalators_at_once_write_one_record(
+    client: Redis, store: Store, http: httpx.AsyncClient, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    crowd = [made(Store(Scripts(client)), http, sandbox.servicenow_url("main")) for _ in range(10)]
+    await asyncio.gather(*(escalator.escalate(incident) for escalator in crowd))
+    assert records(sandbox) == [incident]
+    assert len(sandbox.world.servicenow.calls.named("POST")) == 1
+
+
+async def test_a_foreign_row_is_not_taken_for_ours(
+    escalator: Escalator, store: Store, sandbox: Running
+) -> None:
+    sandbox.world.servicenow.insert({"short_description": "somebody else's", "correlation_id": "x"}, "main")
+    incident = await opened(store)
+    misbehave(sandbox, "foreign_row", match="GET", count=1)
+    await escalator.escalate(incident)
+    assert records(sandbox) == ["x", incident]

@@ -1,0 +1,249 @@
+"""Incidents on a real Redis, Slack in the sandbox: one message each, and it shows the present."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from sandbox.faults import Fault
+from sandbox.server import Running
+from services.notifier import notifier as notifier_module
+from services.notifier.hold import ChannelHold
+from services.notifier.message import Look
+from services.notifier.notifier import Appearance, Notifier
+from services.notifier.slack import Slack
+from services.notifier.template import MessageTemplate
+from shared.commands import Acknowledge
+from shared.incident import Incident
+from shared.keys import Keys
+from shared.links import AckLinks
+from shared.redis_client import Scripts
+from shared.store import Store
+from tests.episodes import alert, notification, resolved
+from tests.waiting import wait_until
+
+SECOND = timedelta(seconds=1)
+RED, AMBER, GREEN = "#C70039", "#F2A900", "#36A64F"
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries are due at once, but for what Slack itself asks for."""
+    monkeypatch.setattr(
+        notifier_module, "backoff", lambda _, retry_after=timedelta(0), needs_person=False: retry_after
+    )
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    path = tmp_path / "message.tmpl"
+    path.write_text("*{{ incident.facts.title }}* {{ body.note }}")
+    return path
+
+
+@pytest.fixture
+async def slack(sandbox: Running) -> AsyncIterator[Slack]:
+    slack = Slack("xoxb-1", sandbox.slack_url, SECOND)
+    yield slack
+    await slack.close()
+
+
+def made(store: Store, slack: Slack, scripts: Scripts, template: Path) -> Notifier:
+    links = AckLinks("https://ack.example.com", ("key",))
+    look = Look("Acknowledge Alert", "primary", disable_button=False)
+    appearance = Appearance("C1", MessageTemplate.load(template), look, links)
+    return Notifier(store, slack, ChannelHold(scripts), appearance, SECOND)
+
+
+@pytest.fixture
+def notifier(store: Store, slack: Slack, scripts: Scripts, template: Path) -> Notifier:
+    return made(store, slack, scripts, template)
+
+
+async def opened(store: Store, **more: Any) -> str:
+    step = await store.receive(notification(**more))
+    assert step.incident
+    return step.incident.id
+
+
+async def now(store: Store, id_: str) -> Incident:
+    incident = (await store.load(id_)).incident
+    assert incident
+    return incident
+
+
+def misbehave(sandbox: Running, kind: str, match: str = "", **more: object) -> None:
+    sandbox.world.faults.add(Fault(target="slack", kind=kind, match=match, **more))  # type: ignore[arg-type]
+
+
+def posts(sandbox: Running) -> int:
+    return len(sandbox.world.slack.calls.named("chat.postMessage"))
+
+
+def the_message(sandbox: Running, channel: str = "C1") -> dict[str, Any]:
+    (message,) = sandbox.world.slack.messages(channel)
+    found: dict[str, Any] = message
+    return found
+
+
+def shown_color(sandbox: Running) -> str:
+    color: str = the_message(sandbox)["attachments"][0]["color"]
+    return color
+
+
+async def test_one_message_that_is_edited_in_place(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store, body='{"note": "from the body"}')
+    await notifier.show(incident)
+    assert "from the body" in str(the_message(sandbox))
+    assert shown_color(sandbox) == RED
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    await notifier.show(incident)
+    assert shown_color(sandbox) == AMBER
+    await store.receive(resolved())
+    await notifier.show(incident)
+    assert shown_color(sandbox) == GREEN
+    assert (posts(sandbox), len(sandbox.world.slack.calls.named("chat.update"))) == (1, 2)
+
+
+async def test_what_is_shown_already_costs_no_call(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    for _ in range(3):
+        await notifier.show(incident)
+        await store.receive(notification())
+    assert len(sandbox.world.slack.calls.entries) == 1
+
+
+async def test_what_happened_while_it_waited_is_posted_once_as_it_is_now(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    await notifier.show(incident)
+    assert shown_color(sandbox) == AMBER
+    assert len(sandbox.world.slack.calls.entries) == 1
+
+
+async def test_a_change_during_the_post_is_shown_right_after(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    misbehave(sandbox, "latency", seconds=0.3, count=1)
+    showing = asyncio.create_task(notifier.show(incident))
+    await wait_until(lambda: sandbox.world.slack.calls.entries, "the call to be under way")
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    await showing
+    assert shown_color(sandbox) == AMBER
+
+
+async def test_ten_notifiers_at_once_post_one_message(
+    client: Redis, store: Store, slack: Slack, scripts: Scripts, template: Path, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    crowd = [made(Store(Scripts(client)), slack, scripts, template) for _ in range(10)]
+    await asyncio.gather(*(one.show(incident) for one in crowd))
+    assert posts(sandbox) == 1
+
+
+async def test_no_call_for_a_channel_inside_its_retry_after(
+    notifier: Notifier, store: Store, sandbox: Running, client: Redis
+) -> None:
+    misbehave(sandbox, "status", status=429, retry_after=1, count=1)
+    first = await opened(store)
+    await notifier.show(first)
+    second, elsewhere = await opened(store, group="2"), await opened(store, group="3", channel="C2")
+    for _ in range(3):
+        await notifier.show(second)
+        await notifier.show(first)
+    await notifier.show(elsewhere)
+    assert (posts(sandbox), len(sandbox.world.slack.messages("C2"))) == (2, 1)
+    assert (await now(store, second)).delivery.error == "ratelimited"
+
+    async def both() -> bool:
+        await notifier.show(first)
+        await notifier.show(second)
+        return len(sandbox.world.slack.messages("C1")) == 2
+
+    await wait_until(both, "both messages")
+    assert (await now(store, first)).message.shown == (await now(store, first)).revision
+    assert await client.zcard(Keys().deliveries) == 0
+
+
+@pytest.mark.parametrize("word", ["invalid_auth", "channel_not_found", "is_archived", "service_unavailable"])
+async def test_a_refusal_is_kept_and_tried_again_until_it_works(
+    notifier: Notifier, store: Store, sandbox: Running, client: Redis, word: str
+) -> None:
+    misbehave(sandbox, "slack_error", error=word, count=2)
+    incident = await opened(store)
+    for attempt in (1, 2):
+        await notifier.show(incident)
+        assert (await now(store, incident)).delivery.attempts == attempt
+        assert word in (await now(store, incident)).delivery.error
+        assert await client.zcard(Keys().deliveries) == 1
+    await notifier.show(incident)
+    assert shown_color(sandbox) == RED
+    assert await client.zcard(Keys().deliveries) == 0
+
+
+async def test_content_that_slack_refuses_goes_out_as_plain_text(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    misbehave(sandbox, "slack_error", error="invalid_blocks", count=1)
+    await notifier.show(await opened(store))
+    message = the_message(sandbox)
+    assert not message.get("attachments")
+    assert "HighLatency" in message["text"]
+    assert "/api/ack/" in message["text"]
+    assert "Slack refused the full message: invalid_blocks" in message["text"]
+
+
+async def test_a_template_that_fails_costs_its_beauty_not_the_page(
+    store: Store, slack: Slack, scripts: Scripts, template: Path, sandbox: Running
+) -> None:
+    template.write_text("{{ 1 // body.zero }}")
+    await made(store, slack, scripts, template).show(await opened(store, body='{"zero": 0}'))
+    assert "HighLatency" in the_message(sandbox)["text"]
+    assert "ZeroDivisionError" in the_message(sandbox)["text"]
+
+
+async def test_a_message_that_somebody_deleted_is_not_posted_again(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    await notifier.show(incident)
+    misbehave(sandbox, "slack_error", error="message_not_found", match="chat.update", count=1)
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    await notifier.show(incident)
+    await notifier.show(incident)
+    assert posts(sandbox) == 1
+    assert (await now(store, incident)).is_shown
+
+
+async def test_what_was_over_before_it_began_is_not_posted(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    step = await store.receive(resolved())
+    await notifier.show(step.incident.id)
+    await notifier.show((await store.receive(notification())).incident.id)
+    assert list(sandbox.world.slack.calls.entries) == []
+
+
+async def test_a_superseded_incidents_message_says_so_and_loses_its_button(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    first = await opened(store)
+    await notifier.show(first)
+    second = (await store.receive(notification(alert("other")))).incident.id
+    await notifier.show(first)
+    await notifier.show(second)
+    old, new = sandbox.world.slack.messages("C1")
+    assert old["text"].startswith("[SUPERSEDED]")
+    assert [block["type"] for block in old["attachments"][0]["blocks"]].count("actions") == 0
+    assert [block["type"] for block in new["attachments"][0]["blocks"]].count("actions") == 1
