@@ -98,6 +98,8 @@ def _foreign_blocks(written: Draft) -> Iterator[str]:
 
 
 def _absent_instances(written: Draft, variables: Variables) -> Iterator[str]:
+    if not written.get((*SERVICENOW, "instance_url")):  # then nothing is escalated at all
+        return
     for path, place in written.places.items():
         if path[:-1] == INSTANCES and written.get(path) is None:
             why = f": {variables.absence(place.unset[0])}" if place.unset else ""
