@@ -19,8 +19,9 @@ QUIET = [
 PHONE = {"width": 360, "height": 640}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for longer: Playwright's own event loop would stand in the way of other tests' loops."""
     program = need("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=QUIET)
