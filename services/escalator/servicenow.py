@@ -53,6 +53,9 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 GATEWAY_LOST_IT = (502, 504)
 """A proxy in front gave up waiting; the server behind it may go on."""
 
+ASLEEP = " (is the instance asleep?)"
+"""A hibernating developer instance answers 200 and HTML."""
+
 NEEDS_PERSON = (400, 401, 403, 404)
 
 
@@ -125,7 +128,7 @@ def _result(response: httpx.Response, expected: int) -> Any:
     status = response.status_code
     if status != expected:
         raise EscalationError(
-            f"answered {status}{_detail(response)}",
+            f"answered {status}{_detail(response)}{_asleep(response)}",
             in_doubt=status in GATEWAY_LOST_IT,
             needs_person=status in NEEDS_PERSON or response.is_redirect,
             retry_after=_retry_after(response),
@@ -134,7 +137,7 @@ def _result(response: httpx.Response, expected: int) -> Any:
         answer = response.json()
     except ValueError:
         raise EscalationError(
-            f"answered {status} with something that is not JSON (is the instance asleep?)",
+            f"answered {status} with something that is not JSON{ASLEEP}",
             in_doubt=status == httpx.codes.CREATED,
         ) from None
     return answer.get("result") if isinstance(answer, dict) else None
@@ -148,6 +151,10 @@ def _detail(response: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {str(message)[:200]}"
+
+
+def _asleep(response: httpx.Response) -> str:
+    return f" with a page for people{ASLEEP}" if "html" in response.headers.get("content-type", "") else ""
 
 
 def _retry_after(response: httpx.Response) -> timedelta:
