@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.ingest.__main__ import app_of
+from services.ingest.acknowledge import AcknowledgePage
 from shared.commands import Fire, Step
 from shared.config import Config
 from shared.identity import new_incident_id
@@ -26,7 +27,8 @@ class Uncommitted(Store):
 
 async def serve(service: Service, config: Config) -> None:
     scripts = Scripts(connect(config.redis.connection_url))
-    app = app_of(config, Uncommitted(scripts), scripts, AckLinks(config.ack_base_url, ("bench",)), {})
+    page = AcknowledgePage(store := Uncommitted(scripts), AckLinks(config.ack_base_url, ("bench",)))
+    app = app_of(config, store, scripts, page, {})
     await service.run(app, config.host, config.port, jobs=[])
 
 

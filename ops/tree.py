@@ -45,6 +45,14 @@ class Tree:
         """Names of programs that are not running just now."""
         return [program.name for program in self._programs if not _is_alive(program)]
 
+    def pids(self) -> dict[str, int]:
+        """Of the programs that run just now, by name."""
+        return {
+            program.name: program.process.pid
+            for program in self._programs
+            if program.process and _is_alive(program)
+        }
+
     async def stop(self) -> None:
         """Ask everybody to end, wait, insist."""
         self._stopping = True

@@ -38,7 +38,7 @@ async def up(
     stopping = _catch_signals(tree := Tree(say))
     embedded = prepare(data_dir) if config.redis.is_embedded else None
     try:
-        await _unless(stopping, _start(tree, config, config_path, embedded))
+        await _unless(stopping, _start(tree, config, config_path, data_dir, embedded))
         if when_ready and not stopping.is_set():
             await _unless(stopping, when_ready())
         await stopping.wait()
@@ -47,11 +47,13 @@ async def up(
         await tree.stop()
 
 
-async def _start(tree: Tree, config: Config, config_path: Path, embedded: EmbeddedServer | None) -> None:
+async def _start(
+    tree: Tree, config: Config, config_path: Path, data_dir: Path, embedded: EmbeddedServer | None
+) -> None:
     environment = {}
     if embedded:
         await tree.start(Program("redis", embedded.command, last=True, inherits=[embedded.lock.fileno()]))
-        await _answers(embedded)
+        await _answers(tree, embedded, data_dir)
         environment[REDIS_URL_VARIABLE] = embedded.url
     for service in SERVICES:
         command = [sys.executable, "-m", "ops.command", service, "--config", str(config_path)]
@@ -74,16 +76,18 @@ def local_url(host: str, port: int) -> str:
     return f"http://{reachable}:{port}"
 
 
-async def _answers(embedded: EmbeddedServer) -> None:
-    """Wait for the server. Reading back a large log takes it a while, so only its death counts as a failure."""
+async def _answers(tree: Tree, embedded: EmbeddedServer, data_dir: Path) -> None:
+    """Wait for the server, which may have a large log to read back. Raises UpError when it died, or takes too long."""
     client = connect(embedded.url)
     async with contextlib.aclosing(client):
         for _ in range(round(10 * START_LIMIT)):
             with contextlib.suppress(RedisError, OSError):
                 await client.ping()
                 return
+            if tree.failed():
+                break
             await asyncio.sleep(0.1)
-    raise UpError(f"the embedded server did not answer on port {embedded.port} within {START_LIMIT:g} s")
+    raise UpError(f"the embedded server did not start; {data_dir / 'server.log'} says why")
 
 
 async def _all_ready(tree: Tree, urls: dict[str, str]) -> None:
@@ -94,7 +98,8 @@ async def _all_ready(tree: Tree, urls: dict[str, str]) -> None:
                 raise UpError(
                     f"{', '.join(failed)} did not start; the reason stands above (redis writes to server.log in its data directory)"
                 )
-            if all([await _is_ready(client, url) for url in urls.values()]):
+            pids = tree.pids()
+            if all([await _is_ready(client, url, pids.get(name)) for name, url in urls.items()]):
                 return
             await asyncio.sleep(0.1)
     raise UpError(
@@ -102,10 +107,12 @@ async def _all_ready(tree: Tree, urls: dict[str, str]) -> None:
     )
 
 
-async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
+async def _is_ready(client: httpx.AsyncClient, url: str, pid: int | None) -> bool:
+    """Whether our own child `pid` is, and not somebody else who was there first."""
     try:
-        return (await client.get(f"{url}/readyz")).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+        answer = await client.get(f"{url}/readyz")
+        return answer.status_code == httpx.codes.OK and answer.json().get("pid") == pid
+    except (httpx.HTTPError, ValueError, AttributeError):
         return False
 
 

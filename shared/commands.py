@@ -67,6 +67,7 @@ class Reason(StrEnum):
     DELIVERED = "delivered"
     DUPLICATE_MESSAGE = "duplicate_message"
     DELIVERY_FAILED = "delivery_failed"
+    DELIVERY_PUT_OFF = "delivery_put_off"
     # anything asked of an incident that is not there
     UNKNOWN_INCIDENT = "unknown_incident"
 
@@ -137,12 +138,14 @@ class Delivered:
 
 @dataclass(frozen=True)
 class DeliveryFailed:
-    """`in_doubt`: Slack may have taken it though its answer was lost."""
+    """`doubt` is how long Slack may still take it though its answer was lost; None: it surely did not. `put_off`: Slack was not
+    asked for anything, so it counts for nothing."""
 
     token: str
     error: str
     retry_in: timedelta
-    in_doubt: bool = False
+    doubt: timedelta | None = None
+    put_off: bool = False
 
 
 Command = (

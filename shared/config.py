@@ -131,13 +131,14 @@ class ServiceNowConfig(Section):
         wanted = name.lower()
         return next((known for known in self.other_instance_urls if known.lower() == wanted), None)
 
-    def url_of(self, instance: str | None) -> str:
-        """The default instance's for None and for names that are not configured. Raises LookupError when there is none."""
-        known = self.find_instance(instance) if instance else None
+    def instance(self, name: str | None) -> tuple[str | None, str]:
+        """Name and URL of the instance to write to; the default one's name is None, and it stands in for names that are not
+        configured (any more). Raises LookupError when there is none."""
+        known = self.find_instance(name) if name else None
         url = self.other_instance_urls[known] if known else self.instance_url
         if not url:
             raise LookupError("oncall.servicenow.instance_url is not configured")
-        return url
+        return known, url
 
 
 class OnCallConfig(Section):
@@ -187,6 +188,13 @@ class RedisConfig(Section):
     tls: Annotated[bool, Variable("REDIS_TLS")] = Field(
         False, description="Speak TLS with Redis. (Versus: on by default.)"
     )
+    events_days: float = Field(
+        7,
+        gt=0,
+        le=3650,
+        allow_inf_nan=False,
+        description="How long events stay in the stream, for replay. What a stage has not read yet stays longer.",
+    )
     insecure_skip_verify: bool = Field(
         False, description="With TLS: do not check who answers. For development only."
     )
@@ -198,6 +206,10 @@ class RedisConfig(Section):
     def is_embedded(self) -> bool:
         """Nobody named a Redis: `ackstream up` brings one."""
         return not self.url and not self.host
+
+    @property
+    def events_age(self) -> timedelta:
+        return timedelta(days=self.events_days)
 
     @property
     def uses_tls(self) -> bool:

@@ -12,7 +12,7 @@ from shared import config_errors
 from shared.config import PROVIDERS, Config
 from shared.config_draft import Draft, draft
 from shared.config_errors import ConfigError, Problem, dotted, in_line_order, shown
-from shared.config_keys import is_secret, told_unknown
+from shared.config_keys import KEYS, is_secret, told_unknown
 from shared.config_values import is_private_enough
 from shared.config_variables import Variables
 
@@ -101,9 +101,9 @@ def _absent_instances(written: Draft, variables: Variables) -> Iterator[str]:
     if not written.get((*SERVICENOW, "instance_url")):  # then nothing is escalated at all
         return
     for path, place in written.places.items():
-        if path[:-1] == INSTANCES and written.get(path) is None:
-            why = f": {variables.absence(place.unset[0])}" if place.unset else ""
-            yield f"{dotted(path)}: has no value{why}; requests that ask for {path[-1]} get the default instance"
+        if path[:-1] == INSTANCES and place.unset and written.get(path) is None:
+            why = variables.absence(place.unset[0])
+            yield f"{dotted(path)}: has no value: {why}; requests that ask for {path[-1]} get the default instance"
 
 
 def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
@@ -138,10 +138,21 @@ def _contradictions(written: Draft) -> Iterator[Problem]:
         yield written.problem(
             ("oncall", "provider"), f"should be servicenow; Ackstream cannot escalate to {provider}"
         )
+    yield from _ports_in_use_twice(written)
     auth = ("ingest", "auth")
     for given, wanted in (("username", "password"), ("password", "username")):
         if written.text((*auth, given)) and not written.text((*auth, wanted)):
             yield written.problem((*auth, wanted), f"is required because ingest.auth.{given} is given")
+
+
+def _ports_in_use_twice(written: Draft) -> Iterator[Problem]:
+    """The services may share a machine; whoever comes second would not start."""
+    taken: dict[str, str] = {}
+    for path in (("port",), ("notifier", "health_port"), ("escalator", "health_port")):
+        port = written.text(path) or str(KEYS[path].default)
+        if port in taken:
+            yield written.problem(path, f"should be another port than {taken[port]}'s, {port}")
+        taken.setdefault(port, dotted(path))
 
 
 def _oncall_is_on(written: Draft) -> bool:
@@ -184,6 +195,8 @@ def _instead(written: Draft, detail: ErrorDetails, path: config_errors.Path) -> 
 
 
 def _advice(config: Config) -> Iterator[str]:
+    if not (config.alert.slack.enable or config.oncall.enable or config.oncall.initialized_only):
+        yield "alert.slack.enable and oncall.enable are both false: alerts are taken, and nobody is told"
     if config.oncall.provider != "servicenow":
         yield f"oncall.provider: Ackstream cannot escalate to {config.oncall.provider}; on-call is off"
     if config.redis.insecure_skip_verify and config.redis.uses_tls:

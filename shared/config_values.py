@@ -57,14 +57,18 @@ def redis_url(secret: SecretStr) -> SecretStr:
 def host_name(host: str) -> str:
     if any(character.isspace() or character in "/@" for character in host):
         raise ValueError("should be a host name or an address alone; a whole URL belongs in redis.url")
-    return host
+    if ":" in host and not _is_address(host.strip("[]")):
+        raise ValueError("should be a host name or an address alone; the port belongs in redis.port")
+    return host.strip("[]")
 
 
 def one_word(secret: SecretStr) -> SecretStr:
     """For what travels in a header, where a line break from a copied file would fail at every request."""
     text = secret.get_secret_value()
     if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError("should have no spaces, line breaks or special characters in it")
+        raise ValueError(
+            "should have no spaces, line breaks or special characters in it; is it still a placeholder?"
+        )
     return secret
 
 
@@ -79,6 +83,14 @@ def _split(url: str) -> SplitResult:
     if port == 0:
         raise ValueError("should be a URL whose host and port are valid")
     return parts
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

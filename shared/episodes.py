@@ -6,9 +6,9 @@ from shared.commands import Change, Event, EventType, Fire, Reason, Resolve, Ste
 from shared.incident import Closure, Incident, Predecessor, State
 from shared.notification import Alert, Call, Notification
 
-LATE_WINDOW = timedelta(minutes=2)
-"""How long a copy of a closed episode may still be on its way: Alertmanager re-sends for about 60 s; twice that. It must not
-be longer: Alertmanager itself fires an alert anew with its old startsAt after its resolve_timeout (decision 005)."""
+LATE_WINDOW = timedelta(minutes=1)
+"""How long a copy of a closed episode may still be on its way: Alertmanager re-sends for about 60 s. It must not be longer:
+Alertmanager itself fires an alert anew with its old startsAt after its resolve_timeout (decision 005)."""
 
 SKEW = timedelta(minutes=1)
 """A start this much later is still the same firing: two Prometheus replicas notice a problem up to one evaluation interval
@@ -54,8 +54,11 @@ def _joins(incident: Incident, notification: Notification, now: datetime) -> boo
     window = notification.join_window
     if window is not None and now - incident.opened_at > window:
         return False
+    # Once somebody has taken it, or it was escalated, a problem that is over must not bring a new one in behind it.
+    answered = incident.state is not State.OPEN
     return any(
-        _is_present(alert, incident) and not _is_newer(alert, incident) for alert in notification.alerts
+        _is_present(alert, incident) and not _is_newer(alert, incident) and (alert.firing or not answered)
+        for alert in notification.alerts
     )
 
 
@@ -203,7 +206,9 @@ def _remember_resolved(command: Resolve, now: datetime) -> Step:
 def _step(
     incident: Incident, kind: EventType, reason: Reason, now: datetime, notification: Notification
 ) -> Step:
-    event = Event(kind, incident.id, incident.version, now, reason, {"body": notification.body})
+    # A mere repeat says nothing new, and there are many of them.
+    data = {} if reason is Reason.REPEATED else {"body": notification.body}
+    event = Event(kind, incident.id, incident.version, now, reason, data)
     return Step(incident, reason, (Change(incident, (event,), notification.body),))
 
 

@@ -61,6 +61,11 @@ class Effort(Frozen):
     doubt_until: datetime | None = None
     """Set when an attempt may have taken effect though its answer was lost: until then, look; do not repeat."""
 
+    @property
+    def may_act(self) -> bool:
+        """Somebody is at it, and not only to look what became of an earlier attempt."""
+        return self.lease is not None and (self.doubt_until is None or self.doubt_until <= self.lease.at)
+
     def held_by(self, token: str, now: datetime) -> bool:
         return self.lease is not None and self.lease.token == token and self.lease.until > now
 
@@ -122,7 +127,7 @@ class Incident(Frozen):
             return self.closure.state
         if self.record:
             return State.ESCALATED
-        if self.escalation.lease:
+        if self.escalation.may_act:
             return State.ESCALATING
         return State.ACKNOWLEDGED if self.acknowledgement else State.OPEN
 

@@ -41,7 +41,7 @@ class Keys:
 
     @property
     def events(self) -> str:
-        """Stream of events; owner: the retention job."""
+        """Stream of events. Cut by age (`redis.events_days`), as far as all groups have read it, by shared/retention.py."""
         return f"{self._tag}:events"
 
     @property

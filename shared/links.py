@@ -38,8 +38,13 @@ class AckLinks:
         if not keys or not all(keys):
             raise ValueError("Acknowledge links need at least one signing key, and none may be empty")
         self._base_url = base_url.rstrip("/")
+        self.keys = tuple(keys)
         oldest_first = list(reversed(keys))
         self._signer = Signer(oldest_first, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+
+    def accepting(self, keys: Sequence[str]) -> "AckLinks":
+        """The same, with more keys: the newest of `keys` signs, and what was accepted so far still is."""
+        return AckLinks(self._base_url, tuple(dict.fromkeys((*keys, *self.keys))))
 
     def url(self, incident_id: str, expires: datetime) -> str:
         exp = str(int(expires.timestamp()))

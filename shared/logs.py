@@ -19,7 +19,8 @@ def configure(service: str, level: str = "info", style: str = "auto") -> None:
     ]
     # JSON escapes newlines and control characters, so nothing that came from outside can forge a line.
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        # The default may show every variable of a traceback, tokens among them.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )

@@ -13,13 +13,13 @@ WARNINGS = Counter(
 )
 ACKNOWLEDGEMENTS = Counter("ackstream_acknowledgements", "Attempts to acknowledge", ["door", "reason"])
 EVENTS_CONSUMED = Counter("ackstream_events_consumed", "Stream entries dealt with", ["group"])
+TRIMMED = Counter("ackstream_events_trimmed", "Stream entries that were older than the retention")
 DEAD_LETTERS = Counter(
     "ackstream_dead_letters", "Payloads kept because they could not be understood", ["origin"]
 )
 DELIVERIES = Counter("ackstream_deliveries", "Calls to Slack by result", ["call", "result"])
 DELIVERY_SECONDS = Histogram("ackstream_delivery_seconds", "Time of one call to Slack", ["call"])
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
-ESCALATION_SECONDS = Histogram("ackstream_escalation_seconds", "Time of one escalation attempt")
 ESCALATION_LATENESS = Histogram(
     "ackstream_escalation_lateness_seconds",
     "Time from an incident's deadline to its record",

@@ -235,8 +235,8 @@ def readiness(service: Service, redises: Redises, **more: Check) -> dict[str, Ch
     return {"running": service.not_stopping, "redis": redises.check, **more}
 
 
-async def ack_keys(config: Config, redises: Redises) -> tuple[str, ...]:
-    """The keys that sign acknowledge links, the same in every service and replica."""
+async def ack_keys(config: Config, redises: Redises, known: Sequence[str] = ()) -> tuple[str, ...]:
+    """The keys that sign acknowledge links, the same in every service and replica. `known`: those that we have had so far."""
     secret = config.gateway_secret.get_secret_value() if config.gateway_secret else None
     previous = [key.get_secret_value() for key in config.gateway_secret_previous]
-    return await signing_keys(secret, previous, redises.client)
+    return await signing_keys(secret, previous, redises.client, known[0] if known else None)

@@ -17,14 +17,17 @@ return redis.call('LRANGE', KEYS[1], 0, -1)
 """
 
 
-async def signing_keys(gateway_secret: str | None, previous: Sequence[str], client: Redis) -> tuple[str, ...]:
+async def signing_keys(
+    gateway_secret: str | None, previous: Sequence[str], client: Redis, candidate: str | None = None
+) -> tuple[str, ...]:
     """Newest first, at least one: sign with the first, accept all. `previous` counts only beside a `gateway_secret`.
 
-    Redis is asked only without a `gateway_secret`; raises StoreUnavailableError when it does not answer.
+    Redis is asked only without a `gateway_secret`; raises StoreUnavailableError when it does not answer. `candidate`: what to
+    keep there should it have none (any more); a new key, unless somebody still has the old one.
     """
     if gateway_secret:
         configured = (gateway_secret, *(key for key in previous if key))
         return tuple(dict.fromkeys(configured))
-    candidate = secrets.token_urlsafe(KEY_BYTES)
+    candidate = candidate or secrets.token_urlsafe(KEY_BYTES)
     kept = await Scripts(client).execute("EVAL", _KEEP_OR_READ, 1, keys.SIGNING_KEYS, candidate)
     return tuple(key.decode() for key in kept)

@@ -109,12 +109,15 @@ def _claim(incident: Incident, command: Claim, now: datetime) -> Step:
     taken_over = effort.lease is not None
     doubt_until = effort.doubt_until
     if effort.lease:  # its holder fell silent, perhaps in the middle of the request
-        doubt_until = effort.lease.until + command.grace
+        silent_until = effort.lease.until + command.grace
+        doubt_until = max(doubt_until, silent_until) if doubt_until else silent_until
     lease = Lease(token=command.token, at=now, until=now + command.lease)
     effort = effort.model_copy(update={"lease": lease, "retry_at": None, "doubt_until": doubt_until})
     reason = Reason.TAKEN_OVER if taken_over else Reason.CLAIMED
     data = {"token": command.token, "attempt": effort.attempts + 1}
-    return _changed(incident, now, reason, EventType.ESCALATION_CLAIMED, data, escalation=effort)
+    return _changed(
+        incident, now, reason, EventType.ESCALATION_CLAIMED, data, visible=taken_over, escalation=effort
+    )
 
 
 def _why_not_due(incident: Incident) -> Reason:
@@ -161,7 +164,7 @@ def _escalation_failed(incident: Incident, command: EscalationFailed, now: datet
         reason = Reason.ESCALATION_FAILED
         settled = settled.model_copy(update={"retry_at": now + command.retry_in})
     data = {"error": command.error, "attempt": tried}
-    visible = not command.looked_only
+    visible = not command.looked_only or incident.state is State.ESCALATING  # which a message may say by now
     return _changed(
         incident, now, reason, EventType.ESCALATION_FAILED, data, visible=visible, escalation=settled
     )
@@ -192,6 +195,9 @@ def _delivered(incident: Incident, command: Delivered, now: datetime) -> Step:
         reason = Reason.DUPLICATE_MESSAGE
         return _changed(incident, now, reason, EventType.NOTIFIED, data, delivery=released)
     message = Message(channel=command.channel, ts=command.ts, shown=command.revision)
+    if command.revision < incident.revision and released.lease is None:
+        # Something happened meanwhile, and who heard of it left it to us: it must not hang on this process' life.
+        released = released.model_copy(update={"retry_at": now})
     if incident.message == message and incident.delivery == released:
         return Step(incident, Reason.ALREADY_SHOWN)
     data = message.model_dump(mode="json") | {"edited": incident.message is not None}
@@ -216,13 +222,15 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
     effort = incident.delivery
     if effort.lease is None or effort.lease.token != command.token:
         return Step(incident, Reason.LEASE_LOST)
-    doubt_until = now if command.in_doubt else None
+    doubt_until = effort.doubt_until if command.put_off else None
     failed = Effort(
-        attempts=effort.attempts + 1,
+        attempts=effort.attempts + (not command.put_off),
         error=command.error,
         retry_at=now + command.retry_in,
-        doubt_until=doubt_until,
+        doubt_until=doubt_until if command.doubt is None else now + command.doubt,
     )
+    if command.put_off:
+        return _changed(incident, now, Reason.DELIVERY_PUT_OFF, delivery=failed)
     data = {"error": command.error, "attempt": failed.attempts}
     return _changed(
         incident, now, Reason.DELIVERY_FAILED, EventType.NOTIFICATION_FAILED, data, delivery=failed

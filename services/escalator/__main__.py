@@ -14,6 +14,7 @@ from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
 from shared.health import health_routes
 from shared.keys import Keys
+from shared.retention import Retention
 from shared.service import Redises, Service, main, readiness
 from shared.store import Store
 from shared.stream import StreamReader
@@ -26,7 +27,7 @@ async def serve(service: Service, config: Config) -> None:
     store, settings = Store(redises.scripts), config.oncall.servicenow
     client, wake = http_client(settings), asyncio.Event()
     servicenow = ServiceNow(client, settings.table, settings.timeout)
-    escalator = Escalator(store, servicenow, settings.url_of, settings.timeout, wake.set)
+    escalator = Escalator(store, servicenow, settings.instance, settings.timeout, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
     poller = Poller(
@@ -37,7 +38,8 @@ async def serve(service: Service, config: Config) -> None:
     consumer = Consumer(
         reader, escalator.handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency
     )
-    jobs, checks = [consumer.run], {"stream": consumer.check}
+    retention = Retention(redises.scripts, keys.events, config.redis.events_age, service.stopping)
+    jobs, checks = [consumer.run, retention.run], {"stream": consumer.check}
     if config.oncall.configured:
         jobs.append(poller.run)
         checks["deadlines"] = poller.check

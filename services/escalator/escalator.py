@@ -28,19 +28,19 @@ SOON = timedelta(seconds=1.5)
 
 
 class Escalator:
-    """`url_of`: the URL of a named instance; of the default one for None and for names that are no longer configured."""
+    """`instance`: name and URL of the instance to write to; the default one for None and for names no longer configured."""
 
     def __init__(
         self,
         store: Store,
         servicenow: ServiceNow,
-        url_of: Callable[[str | None], str],
+        instance: Callable[[str | None], tuple[str | None, str]],
         timeout: timedelta,
         wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._servicenow = servicenow
-        self._url_of = url_of
+        self._instance = instance
         self._timeout = timeout
         # Looking and writing, each with its own time limit, and time to commit. An attempt is over before its lease is.
         self._lease = 2 * timeout + timedelta(seconds=10)
@@ -62,7 +62,7 @@ class Escalator:
     async def escalate(self, incident_id: str) -> None:
         """What is due for this incident: a claim and an attempt; nothing, when somebody else was faster or it is over."""
         token, started = secrets.token_hex(8), time.monotonic()
-        if await self._store.is_acknowledged(incident_id):
+        if await self._store.is_acknowledged(incident_id) and not await self._is_in_doubt(incident_id):
             reason, incident = Reason.ALREADY_ACKNOWLEDGED, None
         else:
             claim = await self._store.apply(incident_id, Claim(token, self._lease, SERVER_GRACE))
@@ -75,9 +75,18 @@ class Escalator:
         done = await self._store.apply(incident_id, outcome)
         self._report(incident, outcome, done.reason)
 
+    async def _is_in_doubt(self, incident_id: str) -> bool:
+        """Whether an attempt from before the acknowledgement has yet to be found out about."""
+        incident = (await self._store.load(incident_id)).incident
+        return incident is not None and incident.escalation_due is not None
+
     async def _attempt(self, incident: Incident, token: str, started: float) -> Command:
         """Look for the record; write it when it is not there and we may. `started`: monotonic time before the claim."""
-        url = self._url_of(incident.call.instance)
+        name, url = self._instance(incident.call.instance)
+        if name != incident.call.instance:
+            self._log.warning(
+                "instance_not_configured", incident=incident.id, instance=incident.call.instance
+            )
         try:
             row = await self._servicenow.find(url, incident.id)
         except EscalationError as error:
@@ -91,7 +100,7 @@ class Escalator:
                 return _failed(incident, token, error, doubt=_doubt_after(error))
         link = self._servicenow.link(url, row)
         at = _claimed_at(incident) + timedelta(seconds=time.monotonic() - started)
-        return RecordWritten(token, record_of(row, link, incident, at))
+        return RecordWritten(token, record_of(row, link, name, at))
 
     def _why_not_write(self, incident: Incident, token: str, started: float) -> Command | None:
         """The record is not there. None: write it."""
@@ -124,8 +133,8 @@ class Escalator:
             )
 
 
-def record_of(row: Row, link: str, incident: Incident, at: datetime) -> Record:
-    return Record(sys_id=row.sys_id, number=row.number, url=link, instance=incident.call.instance, at=at)
+def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record:
+    return Record(sys_id=row.sys_id, number=row.number, url=link, instance=instance, at=at)
 
 
 def fields_of(incident: Incident) -> dict[str, str]:

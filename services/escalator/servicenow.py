@@ -79,12 +79,10 @@ class ServiceNow:
         except (httpx.HTTPError, TimeoutError) as error:
             raise EscalationError(f"cannot look for the record: {_words(error)}") from None
         rows = _result(response, 200)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise EscalationError("cannot look for the record: answered 200 without a list of records")
         # An instance drops a query term that it does not understand, and answers with any row.
-        ours = (
-            [row for row in rows if row.get("correlation_id") == incident_id]
-            if isinstance(rows, list)
-            else []
-        )
+        ours = [row for row in rows if row.get("correlation_id") == incident_id]
         return _row(ours[0]) if ours else None
 
     async def create(self, instance_url: str, incident_id: str, fields: dict[str, str]) -> Row:
@@ -159,7 +157,7 @@ def _asleep(response: httpx.Response) -> str:
 
 def _retry_after(response: httpx.Response) -> timedelta:
     value = response.headers.get("retry-after", "")
-    return timedelta(seconds=min(int(value), 3600)) if value.isdigit() else timedelta(0)
+    return timedelta(seconds=int(value[:6])) if value.isdecimal() else timedelta(0)
 
 
 def _row(result: dict[str, Any]) -> Row | None:

@@ -22,13 +22,16 @@ from shared.store import Store
 async def serve(service: Service, config: Config) -> None:
     redises = Redises.of(config.redis)
     links = AckLinks(config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises)))
-    app = app_of(config, Store(redises.scripts), redises.scripts, links, readiness(service, redises))
+    acknowledge = AcknowledgePage(
+        store := Store(redises.scripts), links, lambda known: ack_keys(config, redises, known)
+    )
+    app = app_of(config, store, redises.scripts, acknowledge, readiness(service, redises))
     await service.run(app, config.host, config.port, jobs=[])
     await redises.close()
 
 
 def app_of(
-    config: Config, store: Store, scripts: Scripts, links: AckLinks, checks: Mapping[str, Check]
+    config: Config, store: Store, scripts: Scripts, acknowledge: AcknowledgePage, checks: Mapping[str, Check]
 ) -> Starlette:
     incidents = Incidents(
         store,
@@ -38,7 +41,7 @@ def app_of(
         Limits(config.ingest.max_body_bytes, config.ingest.body_timeout_seconds),
         debug_body=config.alert.debug_body,
     )
-    return create_app(incidents, AcknowledgePage(store, links), checks)
+    return create_app(incidents, acknowledge, checks)
 
 
 def oncall_defaults(config: Config) -> OnCallDefaults:

@@ -1,5 +1,7 @@
 """The page behind an acknowledge link. GET and HEAD only look, for link expanders and mail scanners follow links; POST acts."""
 
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
@@ -20,6 +22,12 @@ from shared.store import Store
 
 DOOR = "link"
 ANONYMOUS = "somebody with the link"
+KEYS_EVERY = 1.0
+"""Seconds."""
+
+ReadKeys = Callable[[Sequence[str]], Awaitable[tuple[str, ...]]]
+"""From the keys that we have to those that hold now."""
+
 MAX_FORM_BYTES = 4096
 MAX_FIELDS = 16
 FORM_TIMEOUT = 5.0
@@ -44,9 +52,12 @@ _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 class AcknowledgePage:
     """Serves /api/ack/{incident_id}. Tells nothing about an incident to who has no link that we signed."""
 
-    def __init__(self, store: Store, links: AckLinks) -> None:
+    def __init__(self, store: Store, links: AckLinks, read_keys: ReadKeys | None = None) -> None:
+        """`read_keys`: asked again when a signature is not known. After Redis lost its data others may sign with a new key."""
         self._store = store
         self._links = links
+        self._read_keys = read_keys
+        self._keys_read_at = 0.0
         self._log = structlog.get_logger()
 
     async def __call__(self, request: Request) -> Response:
@@ -63,7 +74,9 @@ class AcknowledgePage:
     async def _answer(self, request: Request, incident_id: str, *, pressed: bool) -> Answer:
         # The signature first, and alone: a stranger costs no look-up, and learns nothing from how long it took.
         if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
-            return Answer(Page.FORGED, pressed=pressed)
+            await self._learn_keys()
+            if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
+                return Answer(Page.FORGED, pressed=pressed)
         name = ""
         try:
             if pressed:
@@ -86,6 +99,16 @@ class AcknowledgePage:
         step = await self._store.apply(incident_id, Acknowledge(by=name or ANONYMOUS, door=DOOR))
         page = Page.ACKNOWLEDGED if step.reason is Reason.ACKNOWLEDGED else page_of(step.incident)
         return Answer(page, incident_id, step.incident, loaded.now, pressed=True)
+
+    async def _learn_keys(self) -> None:
+        """At most once in KEYS_EVERY: forgers must not make us ask."""
+        if self._read_keys is None or time.monotonic() - self._keys_read_at < KEYS_EVERY:
+            return
+        self._keys_read_at = time.monotonic()
+        try:
+            self._links = self._links.accepting(await self._read_keys(self._links.keys))
+        except StoreUnavailableError as error:
+            self._log.warning("signing_keys_not_read", error=str(error))
 
     def _verdict(self, request: Request, incident_id: str, now: datetime) -> Verdict:
         query = request.query_params

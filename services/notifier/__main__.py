@@ -16,6 +16,7 @@ from shared.due_times import DueTimes, Poller
 from shared.health import health_routes
 from shared.keys import Keys
 from shared.links import AckLinks
+from shared.retention import Retention
 from shared.service import Redises, Service, StartError, ack_keys, main, readiness
 from shared.store import Store
 from shared.stream import Entry, StreamReader
@@ -28,7 +29,8 @@ async def serve(service: Service, config: Config) -> None:
     reader = StreamReader(redises.blocking, redises.scripts, keys.events, GROUP, service.consumer_name)
     dead_letters, concurrency = DeadLetters(redises.scripts), config.notifier.concurrency
     slack = config.alert.slack
-    jobs = []
+    retention = Retention(redises.scripts, keys.events, config.redis.events_age, service.stopping)
+    jobs, checks = [retention.run], {}
     handle: Handler = _nobody_listens
     client = Slack(slack.token.get_secret_value() if slack.token else "", slack.api_url, slack.timeout)
     if slack.enable:
@@ -46,8 +48,9 @@ async def serve(service: Service, config: Config) -> None:
             due_times, notifier.show, service.stopping, name="deliveries", concurrency=concurrency
         )
         jobs.append(poller.run)
+        checks["deliveries"] = poller.check
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
-    app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check)))
+    app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check, **checks)))
     await service.run(app, config.notifier.host, config.notifier.health_port, [consumer.run, *jobs])
     await client.close()
     await redises.close()

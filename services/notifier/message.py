@@ -1,7 +1,6 @@
 """An incident as the arguments of chat.postMessage and chat.update, whatever its texts: always within Slack's limits."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from services.notifier.mrkdwn import Mrkdwn, cut, escape, is_web, link, one_line, shortened
@@ -88,7 +87,7 @@ def _arguments(incident: Incident, text: str, attachments: list[dict[str, Any]])
 
 def _usable(incident: Incident, ack_url: str | None) -> str | None:
     """`ack_url` where there is something to acknowledge. A wait of zero leaves nobody the time to, as in Versus."""
-    on_call = incident.deadline is not None and incident.call.wait != timedelta(0)
+    on_call = incident.deadline is not None and incident.deadline > incident.opened_at
     if not (ack_url and on_call and incident.can_acknowledge):
         return None
     return ack_url if is_web(ack_url) and len(ack_url) <= MAX_BUTTON_URL else None

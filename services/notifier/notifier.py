@@ -3,6 +3,7 @@ at two places at once changes nothing: the incident's lease and the revision tha
 
 import json
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,13 +17,26 @@ from services.notifier.template import MessageTemplate, TemplateError
 from shared.backoff import backoff
 from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, Reason
 from shared.identity import is_incident_id
-from shared.incident import Incident
+from shared.incident import Incident, Lease
 from shared.links import AckLinks, expiry
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
 
 INVISIBLE = {EventType.NOTIFIED, EventType.NOTIFICATION_FAILED, EventType.ESCALATION_CLAIMED}
 """Events that change nothing which a message shows."""
+
+
+SLACK_GRACE = timedelta(seconds=20)
+"""How long a post whose answer was lost may still appear in the channel."""
+
+LOOK_AGAIN = timedelta(seconds=5)
+"""How often to look for it meanwhile."""
+
+PATIENCE = timedelta(minutes=2)
+"""How long to wait for a look to succeed; then a message that may be a second one is better than none."""
+
+CLOCKS_APART = timedelta(minutes=5)
+"""Slack's clock names the messages, Redis' names the incident's opening."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +57,9 @@ class Notifier:
         self._slack = slack
         self._hold = hold
         self._appearance = appearance
-        # The message as it should be, and once more as plain text: two calls, and time to commit.
-        self._lease = 2 * timeout + timedelta(seconds=10)
+        # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
+        self._timeout = timeout
+        self._lease = 3 * timeout + timedelta(seconds=10)
         self._log = structlog.get_logger()
 
     async def handle(self, entry: Entry) -> None:
@@ -57,12 +72,12 @@ class Notifier:
     async def show(self, incident_id: str) -> None:
         """Post, edit or leave alone, until the message shows the present or an attempt has failed and a later one is due."""
         while True:
-            token = secrets.token_hex(8)
+            token, started = secrets.token_hex(8), time.monotonic()
             begun = await self._store.apply(incident_id, BeginDelivery(token, self._lease))
             if begun.reason not in (Reason.DELIVERY_BEGUN, Reason.DELIVERY_TAKEN_OVER):
                 self._log.debug("not_delivered", incident=incident_id, reason=begun.reason)
                 return
-            outcome = await self._deliver(incident_id, token)
+            outcome = await self._deliver(incident_id, token, started)
             if outcome is None:
                 return
             done = await self._store.apply(incident_id, outcome)
@@ -70,23 +85,60 @@ class Notifier:
             if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
                 return
 
-    async def _deliver(self, incident_id: str, token: str) -> Command | None:
+    async def _deliver(self, incident_id: str, token: str, started: float) -> Command | None:
+        """What came of one attempt. `started`: monotonic time before the lease was taken."""
         loaded = await self._store.load(incident_id)
         incident = loaded.incident
         if incident is None:
             return None
-        channel = (
-            incident.message.channel
-            if incident.message
-            else incident.call.channel or self._appearance.channel
-        )
-        if held := await self._hold.remaining(channel):
-            return DeliveryFailed(token, "ratelimited", backoff(0, retry_after=held))
+        channel = self._channel_of(incident)
+        if hindrance := await self._hindrance(incident, channel, token, started):
+            return hindrance
         try:
             posted = await self._send(incident, channel, self._render(incident, loaded.body))
         except SlackCallError as error:
             return await self._failed(incident, channel, token, error)
         return Delivered(token, posted.channel, posted.ts, incident.revision)
+
+    def _channel_of(self, incident: Incident) -> str:
+        if incident.message:
+            return incident.message.channel
+        return incident.call.channel or self._appearance.channel
+
+    async def _hindrance(
+        self, incident: Incident, channel: str, token: str, started: float
+    ) -> Command | None:
+        """Why nothing may be sent now; None: send."""
+        if held := await self._hold.remaining(channel):
+            return DeliveryFailed(token, "ratelimited", backoff(0, retry_after=held), put_off=True)
+        in_doubt = incident.message is None and incident.delivery.doubt_until
+        if in_doubt and (outcome := await self._look(incident, channel, token)):
+            return outcome
+        if time.monotonic() - started > (self._lease - 2 * self._timeout).total_seconds():
+            # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
+            return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True)
+        return None
+
+    async def _look(self, incident: Incident, channel: str, token: str) -> Command | None:
+        """An earlier post may have arrived though its answer was lost: find it, or wait until it can no longer arrive. None: post."""
+        begun, doubt_until = _lease_of(incident).at, incident.delivery.doubt_until or incident.opened_at
+        try:
+            found = await self._slack.find(channel, incident.id, incident.opened_at - CLOCKS_APART)
+        except SlackCallError as error:
+            if error.failure is not Failure.NEEDS_PERSON and begun < doubt_until + PATIENCE:
+                wait = backoff(incident.delivery.attempts, retry_after=error.retry_after)
+                why = f"{incident.delivery.error}; looking for it: {error}"
+                return DeliveryFailed(token, why, min(wait, LOOK_AGAIN), put_off=True)
+            self._log.warning(
+                "cannot_look_for_message", incident=incident.id, channel=channel, error=str(error)
+            )
+            found = None
+        if found:
+            return Delivered(token, channel, found.ts, found.revision)
+        if begun < doubt_until:
+            wait = min(LOOK_AGAIN, doubt_until - begun)
+            return DeliveryFailed(token, incident.delivery.error, wait, put_off=True)
+        return None
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
         """The message; a template that fails at run time must not cost the page, so a plain one stands in."""
@@ -100,8 +152,8 @@ class Notifier:
         return slack_message(incident, text, appearance.look, url)
 
     def _ack_url(self, incident: Incident) -> str | None:
-        if not incident.call.wait:  # no on-call, or nobody is given the time
-            return None
+        if incident.deadline is None or incident.deadline <= incident.opened_at:
+            return None  # no on-call, or nobody is given the time
         return self._appearance.links.url(incident.id, expiry(incident))
 
     async def _send(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:
@@ -132,7 +184,7 @@ class Notifier:
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
         wait = backoff(incident.delivery.attempts, retry_after=error.retry_after, needs_person=needs_person)
         in_doubt = error.failure is Failure.AMBIGUOUS and incident.message is None
-        return DeliveryFailed(token, str(error), wait, in_doubt=in_doubt)
+        return DeliveryFailed(token, str(error), wait, doubt=SLACK_GRACE if in_doubt else None)
 
     def _log_outcome(self, incident_id: str, outcome: Command, reason: Reason) -> None:
         if isinstance(outcome, DeliveryFailed):
@@ -142,3 +194,8 @@ class Notifier:
             )
         else:
             self._log.info("delivered", incident=incident_id, reason=reason)
+
+
+def _lease_of(incident: Incident) -> Lease:
+    assert incident.delivery.lease is not None  # noqa: S101  for the type checker: it was just taken
+    return incident.delivery.lease

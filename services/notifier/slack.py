@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from shared import metrics
+from shared.backoff import LONGEST_RETRY_AFTER
 
 
 class Failure(StrEnum):
@@ -64,6 +65,11 @@ _BY_ERROR = {
 """Slack's documented errors; the ones that are not here (ratelimited, service_unavailable, new ones) are worth a retry."""
 
 
+READING = {"conversations.history": "GET"}
+PAGE, PAGES = 200, 5
+"""Messages per page of a channel's history, and how many pages back we look."""
+
+
 class SlackCallError(Exception):
     """A call that did not succeed. The message is Slack's own word where there is one."""
 
@@ -78,6 +84,14 @@ class Posted:
     channel: str
     """As Slack names it: a channel that was given by #name has an id here."""
     ts: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A message of ours in a channel's history. `revision`: the incident's that it shows."""
+
+    ts: str
+    revision: int
 
 
 class Slack:
@@ -98,6 +112,26 @@ class Slack:
         """chat.update. Raises SlackCallError."""
         await self._call("chat.update", {"channel": channel, "ts": ts, **message})
 
+    async def find(self, channel: str, incident_id: str, since: datetime) -> Found | None:
+        """Our message for the incident among the latest of `channel`, by its metadata. Needs a history scope. Raises SlackCallError."""
+        arguments = {
+            "channel": channel,
+            "oldest": f"{since.timestamp():.6f}",
+            "include_all_metadata": "true",
+            "limit": PAGE,
+        }
+        for _ in range(PAGES):
+            answer = await self._call("conversations.history", arguments)
+            for message in answer.get("messages", []):
+                payload = message.get("metadata", {}).get("event_payload", {})
+                if payload.get("incident_id") == incident_id:
+                    return Found(message["ts"], int(payload.get("revision", 0)))
+            cursor = answer.get("response_metadata", {}).get("next_cursor")
+            if not cursor:
+                break
+            arguments["cursor"] = cursor
+        return None
+
     async def close(self) -> None:
         if self._session:
             await self._session.close()
@@ -105,7 +139,9 @@ class Slack:
     async def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
         try:
-            answer = await self._client().api_call(method, json=arguments)
+            # What only reads takes its arguments from the query.
+            given = {"params": arguments} if method in READING else {"json": arguments}
+            answer = await self._client().api_call(method, http_verb=READING.get(method, "POST"), **given)
             if not isinstance(answer.data, dict) or (
                 method == "chat.postMessage" and not answer.data.get("ts")
             ):
@@ -166,6 +202,6 @@ def _classify_answer(error: SlackApiError) -> SlackCallError:
 
 def _retry_after(headers: Any) -> timedelta:
     for name, value in dict(headers).items():
-        if name.lower() == "retry-after" and str(value).isdigit():
-            return timedelta(seconds=int(value))
+        if name.lower() == "retry-after" and str(value).isdecimal():
+            return min(timedelta(seconds=int(str(value)[:6])), LONGEST_RETRY_AFTER)
     return timedelta(seconds=1)

@@ -70,7 +70,7 @@ def _escalation(incident: Incident) -> str:
     effort, where = incident.escalation, _where(incident)
     if incident.record:
         return ""
-    if effort.lease and not incident.closure:
+    if effort.may_act and not incident.closure:
         return f"Escalating to {where} now" + (f", attempt {effort.attempts + 1}" if effort.attempts else "")
     if effort.doubt_until:
         until = date(effort.doubt_until)

@@ -132,6 +132,26 @@ async def test_two_on_one_directory_are_one_too_many(up: Stack) -> None:
     assert "is in use by another `ackstream up`" in up.log("second")
 
 
+async def test_ready_means_its_own_services_not_those_that_were_there_before(up: Stack) -> None:
+    await start(up)
+    up.start("second", "--data-dir", str(up.directory / "elsewhere"), command="up")
+    assert up.wait("second") == 1
+    assert READY not in up.log("second")
+    assert "cannot listen on" in up.log("second")
+
+
+async def test_a_server_that_does_not_start_is_told_with_the_place_that_says_why(up: Stack) -> None:
+    await start(up)
+    up.kill("up", signal.SIGTERM)
+    (increments,) = (up.directory / "data" / "appendonlydir").glob("*.incr.aof")
+    increments.write_bytes(b"*3\r\n$3\r\nSET\r\nnonsense\r\n" * 3)
+    before = up.log("up")
+    up.start("up", *data_dir(up))
+    assert up.wait("up") == 1
+    said = up.log("up").removeprefix(before)
+    assert f"{up.directory / 'data' / 'server.log'} says why" in said
+
+
 async def test_a_taken_port_is_one_clear_line(up: Stack) -> None:
     with socket.socket() as taken_port:
         taken_port.bind(("127.0.0.1", up.port))

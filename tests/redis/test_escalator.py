@@ -33,7 +33,9 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:
-    return Escalator(store, ServiceNow(client, "incident", SECOND), lambda _: url, SECOND, wake=lambda: None)
+    return Escalator(
+        store, ServiceNow(client, "incident", SECOND), lambda name: (name, url), SECOND, wake=lambda: None
+    )
 
 
 @pytest.fixture
@@ -144,6 +146,20 @@ async def test_a_record_whose_answer_was_lost_is_found_and_not_written_again(
     assert (await now(store, incident)).record.number == "INC0010001"
 
 
+async def test_an_acknowledgement_in_doubt_does_not_end_the_look(
+    escalator: Escalator, store: Store, sandbox: Running, client: Redis
+) -> None:
+    incident = await opened(store)
+    misbehave(sandbox, "drop_after", count=1)
+    await escalator.escalate(incident)
+    assert (await store.apply(incident, Acknowledge("Ada", "link"))).reason is Reason.ACKNOWLEDGED
+    await escalator.escalate(incident)
+    after = await now(store, incident)
+    assert (after.record.number, after.acknowledgement.by) == ("INC0010001", "Ada")
+    assert len(sandbox.world.servicenow.calls.named("POST")) == 1
+    assert await client.zcard(Keys().deadlines) == 0
+
+
 async def test_in_doubt_it_only_looks(escalator: Escalator, store: Store, sandbox: Running) -> None:
     incident = await opened(store)
     misbehave(sandbox, "drop", count=1)
@@ -196,6 +212,34 @@ async def test_ten_escalators_at_once_write_one_record(
     await asyncio.gather(*(escalator.escalate(incident) for escalator in crowd))
     assert records(sandbox) == [incident]
     assert len(sandbox.world.servicenow.calls.named("POST")) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"result": {}}, [], {"error": "x"}, {"result": ["x"]}, {"result": None}]
+)
+async def test_an_answer_that_is_no_list_of_records_does_not_mean_that_there_is_none(
+    store: Store, body: object
+) -> None:
+    verbs = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        verbs.append(request.method)
+        return httpx.Response(200, json=body)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        await made(store, client, "https://dev1.service-now.com").escalate(incident := await opened(store))
+    assert verbs == ["GET"]
+    assert "without a list of records" in (await now(store, incident)).escalation.error
+
+
+async def test_an_instance_that_is_configured_no_longer_is_not_named(
+    store: Store, http: httpx.AsyncClient, sandbox: Running
+) -> None:
+    step = await store.receive(notification(wait=AT_ONCE, instance="infra"))
+    client = ServiceNow(http, "incident", SECOND)
+    main = (None, sandbox.servicenow_url("main"))
+    await Escalator(store, client, lambda _: main, SECOND, wake=lambda: None).escalate(step.incident.id)
+    assert (await now(store, step.incident.id)).record.instance is None
 
 
 async def test_a_foreign_row_is_not_taken_for_ours(

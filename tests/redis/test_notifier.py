@@ -192,6 +192,70 @@ async def test_a_refusal_is_kept_and_tried_again_until_it_works(
     assert await client.zcard(Keys().deliveries) == 0
 
 
+@pytest.mark.parametrize("kind", ["drop_after", "hang_after"])
+async def test_a_message_whose_answer_was_lost_is_found_and_not_posted_again(
+    notifier: Notifier, store: Store, sandbox: Running, kind: str
+) -> None:
+    misbehave(sandbox, kind, match="chat.postMessage", count=1, seconds=3)
+    incident = await opened(store)
+    await notifier.show(incident)
+    assert (await now(store, incident)).delivery.doubt_until
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    await notifier.show(incident)
+    assert posts(sandbox) == 1
+    assert shown_color(sandbox) == AMBER
+    assert (await now(store, incident)).is_shown
+
+
+@pytest.mark.parametrize("scope_is_missing", [False, True])
+async def test_a_message_that_never_arrived_is_posted_once_it_can_no_longer_arrive(
+    notifier: Notifier,
+    store: Store,
+    sandbox: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    scope_is_missing: bool,
+) -> None:
+    monkeypatch.setattr(notifier_module, "SLACK_GRACE", timedelta(seconds=1))
+    monkeypatch.setattr(notifier_module, "LOOK_AGAIN", timedelta(seconds=0.1))
+    misbehave(sandbox, "drop", match="chat.postMessage", count=1)
+    if scope_is_missing:
+        misbehave(sandbox, "slack_error", match="conversations.history", error="missing_scope")
+    incident = await opened(store)
+    for _ in range(3):
+        await notifier.show(incident)
+    assert posts(sandbox) == 1, "while Slack may still be at it"
+
+    async def shown() -> bool:
+        await notifier.show(incident)
+        return (await now(store, incident)).is_shown
+
+    await wait_until(shown, "the message", every=0.1)
+    assert posts(sandbox) == 2
+    assert shown_color(sandbox) == RED
+
+
+async def test_a_look_that_fails_is_no_licence_to_post(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    misbehave(sandbox, "drop_after", match="chat.postMessage", count=1)
+    misbehave(sandbox, "status", status=500, match="conversations.history", count=3)
+    incident = await opened(store)
+    for _ in range(5):
+        await notifier.show(incident)
+    assert posts(sandbox) == 1
+    assert (await now(store, incident)).is_shown
+
+
+async def test_a_page_that_inherited_a_deadline_has_its_button(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    await opened(store)
+    step = await store.receive(notification(alert("other"), wait=None))
+    await notifier.show(step.incident.id)
+    assert "unless acknowledged" in str(the_message(sandbox))
+    assert "'type': 'actions'" in str(the_message(sandbox))
+
+
 async def test_content_that_slack_refuses_goes_out_as_plain_text(
     notifier: Notifier, store: Store, sandbox: Running
 ) -> None:

@@ -1,17 +1,21 @@
 """The page over the real store: what the stand-in cannot show."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from datetime import timedelta
 from functools import partial
 
 import httpx
 import pytest
 from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.routing import Route
 
-from shared.links import expiry
+from services.ingest.acknowledge import AcknowledgePage
+from shared.links import AckLinks, expiry
 from shared.notification import Call, Notification
 from shared.redis_client import Scripts, connect
+from shared.signing_keys import signing_keys
 from shared.store import Store
 from tests.unit.acknowledge.stage import ALERTS, FACTS, LINKS, app_of
 
@@ -70,3 +74,30 @@ async def test_an_acknowledged_incident_is_no_longer_due(redis: Redis, visitor: 
     assert await redis.zcard("{ackstream:0}:deadlines") == 1
     await visitor("POST")
     assert await redis.zcard("{ackstream:0}:deadlines") == 0
+
+
+async def test_after_a_loss_of_data_old_and_new_links_both_work(redis: Redis) -> None:
+    """A notifier that starts after FLUSHALL makes a new key. Ingest learns it, and goes on accepting what it knew."""
+    store = Store(Scripts(redis))
+    old = AckLinks("https://ackstream.example", await signing_keys(None, (), redis))
+    await redis.flushall()
+    new = AckLinks("https://ackstream.example", await signing_keys(None, (), redis))
+    incident = (await store.receive(NOTIFICATION)).incident
+
+    async def read_keys(known: Sequence[str]) -> tuple[str, ...]:
+        return await signing_keys(None, (), redis, known[0])
+
+    page = AcknowledgePage(store, old, read_keys)
+    app = Starlette(routes=[Route("/api/ack/{incident_id}", page.__call__)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as visitor:
+        for links in (new, old):
+            assert (await visitor.get(links.url(incident.id, expiry(incident)))).status_code == 200
+        stranger = AckLinks("https://ackstream.example", ("forged",))
+        assert (await visitor.get(stranger.url(incident.id, expiry(incident)))).status_code == 401
+
+
+async def test_a_key_that_redis_has_lost_is_put_back_by_who_still_has_it(redis: Redis) -> None:
+    before = await signing_keys(None, (), redis)
+    await redis.flushall()
+    assert await signing_keys(None, (), redis, before[0]) == before
+    assert await signing_keys(None, (), redis) == before

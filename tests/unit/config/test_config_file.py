@@ -32,7 +32,7 @@ class TestTheSeedPage:
         assert config.ack_base_url == "https://your-ack-host.example"
         assert config.alert.slack.token.get_secret_value() == "your_slack_token"
         assert config.oncall.wait == timedelta(minutes=3)
-        assert config.oncall.servicenow.url_of(None) == "https://dev12345.service-now.com"
+        assert config.oncall.servicenow.instance(None) == (None, "https://dev12345.service-now.com")
         assert config.oncall.servicenow.password.get_secret_value() == "your_servicenow_password"
         assert config.redis.connection_url == "redis://:your_redis_password@redis:6379/0"
 
@@ -144,6 +144,8 @@ class TestMistakes:
             ("redis: {url: localhost:6379}\n", "redis.url: should be a URL that begins with redis://"),
             ("redis: {host: 'redis://h'}\n", "a whole URL belongs in redis.url"),
             ("alert: {slack: {token: 'xoxb 1'}}\n", "alert.slack.token: should have no spaces"),
+            ("redis: {host: 'redis:6379'}\n", "the port belongs in redis.port"),
+            ("port: 3001\n", "notifier.health_port: should be another port than port's, 3001"),
             ("name: ${A}-${B:-b}\n", "config.yaml:1: name: A is not set (nor A_FILE)"),
         ],
     )
@@ -169,6 +171,16 @@ class TestMistakes:
         assert "aliases included" in "\n".join(complaints("a0: &a0 [x, x]\n" + levels))
 
 
+def test_an_ipv6_address_is_a_host(load: Load) -> None:
+    for written in ("'::1'", "'[::1]'"):
+        assert load(f"redis: {{host: {written}}}\n").config.redis.connection_url == "redis://[::1]:6379/0"
+
+
+def test_a_configuration_that_tells_nobody_says_so(load: Load) -> None:
+    assert "nobody is told" in "".join(load("name: x\n").warnings)
+    assert load(ON).warnings == load(ON).warnings[-1:], "but for public_host"
+
+
 class TestForeignBlocks:
     def test_are_ignored_with_one_warning_each(self, load: Load) -> None:
         loaded = load(
@@ -176,7 +188,9 @@ class TestForeignBlocks:
             "oncall:\n  pagerduty: {routing_key: k}\nagent:\n  enable: false\nqueue:\n"
         )
         assert loaded.config == Config()
-        assert sorted(warning.split(":")[0] for warning in loaded.warnings) == [
+        assert sorted(
+            warning.split(":")[0] for warning in loaded.warnings if "block is ignored" in warning
+        ) == [
             "agent",
             "alert.email",
             "alert.telegram",

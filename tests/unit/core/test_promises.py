@@ -22,7 +22,7 @@ from shared.commands import (
 )
 from shared.incident import Incident, Record
 from shared.transitions import advance
-from tests.episodes import NOON, alert, incident_id, notification, reread, resolved
+from tests.episodes import MINUTE, NOON, alert, incident_id, notification, reread, resolved
 
 SECOND = timedelta(seconds=1)
 RARELY = st.integers(0, 5)
@@ -66,7 +66,7 @@ class Promises(RuleBasedStateMachine):
 
     def receive(self, *, firing: bool, episode: int) -> Step:
         self.ids += 1
-        one = alert("a", NOON + episode * SECOND, firing=firing)
+        one = alert("a", NOON + episode * 2 * MINUTE, firing=firing)
         new_id = incident_id(self.ids)
         wait = timedelta(minutes=1)
         command = (

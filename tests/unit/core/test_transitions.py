@@ -310,10 +310,59 @@ def test_an_attempt_in_doubt_is_looked_into_even_after_an_acknowledgement() -> N
 
 
 def test_looking_without_a_new_attempt_is_not_counted_and_not_shown() -> None:
-    looked = EscalationFailed("w1", "answer lost", SECOND, doubt=GRACE, looked_only=True)
-    before = STATES[State.ESCALATING]
-    incident = decided(advance(before, looked, DUE + SECOND))
+    before = decided(advance(STATES[State.ESCALATING], Claim("w2", LEASE, GRACE), DUE + LEASE))
+    looked = EscalationFailed("w2", "answer lost", SECOND, doubt=GRACE, looked_only=True)
+    incident = decided(advance(before, looked, DUE + LEASE + SECOND))
     assert (incident.escalation.attempts, incident.revision) == (0, before.revision)
+
+
+def test_a_look_is_no_escalation_and_leaves_the_button() -> None:
+    looking = decided(advance(STATES[State.ESCALATING], Claim("w2", LEASE, GRACE), DUE + LEASE))
+    assert looking.state is State.OPEN
+    assert looking.revision > STATES[State.ESCALATING].revision, "people see that an attempt is in doubt"
+    assert advance(looking, Acknowledge("anna", "link"), DUE + LEASE).reason is Reason.ACKNOWLEDGED
+
+
+def test_a_takeover_never_shortens_a_doubt() -> None:
+    unseen = EscalationFailed("w1", "not shown", SECOND, doubt=timedelta(days=30))
+    doubting = decided(advance(STATES[State.ESCALATING], unseen, DUE + SECOND))
+    looking = decided(advance(doubting, Claim("w2", LEASE, GRACE), DUE + MINUTE))
+    taken = decided(advance(looking, Claim("w3", LEASE, GRACE), DUE + 2 * MINUTE))
+    assert taken.escalation.doubt_until == DUE + SECOND + timedelta(days=30)
+
+
+def test_what_was_stalled_is_told_when_the_message_may_say_escalating() -> None:
+    stalled = EscalationFailed("w1", "stalled", SECOND, looked_only=True)
+    incident = decided(advance(STATES[State.ESCALATING], stalled, DUE + SECOND))
+    assert incident.revision > STATES[State.ESCALATING].revision
+
+
+@pytest.mark.parametrize("state", [State.ACKNOWLEDGED, State.ESCALATING, State.ESCALATED])
+def test_a_new_alert_does_not_hide_behind_one_that_is_over_and_answered(state: State) -> None:
+    handover = notification(alert(firing=False), alert("b", NOON + 10 * MINUTE))
+    step = advance(STATES[state], Fire(handover, incident_id(2)), NOON + 10 * MINUTE)
+    assert step.reason is Reason.NEW_EPISODE
+    assert advance(STATES[State.OPEN], Fire(handover, incident_id(2)), NOON + MINUTE).reason is Reason.JOINED
+    beside = notification(alert(), alert("b", NOON + 10 * MINUTE))
+    assert advance(STATES[state], Fire(beside, incident_id(2)), NOON + 10 * MINUTE).reason is Reason.JOINED
+
+
+def test_a_message_that_is_old_when_it_is_committed_is_due_at_once() -> None:
+    """Whoever heard of the change may have left it to the worker that had the lease."""
+    begun = decided(advance(opened(), COMMANDS["begin delivery"], NOON))
+    changed = decided(advance(begun, Acknowledge("anna", "link"), NOON + SECOND))
+    old = decided(advance(changed, Delivered("n1", "C1", "1.1", begun.revision), NOON + 2 * SECOND))
+    assert old.delivery_due == NOON + 2 * SECOND
+
+
+def test_what_was_put_off_counts_as_no_attempt_and_keeps_its_doubt() -> None:
+    begun = decided(advance(opened(), COMMANDS["begin delivery"], NOON))
+    lost = DeliveryFailed("n1", "no answer", SECOND, doubt=20 * SECOND)
+    doubting = after(begun, (lost, SECOND), (BeginDelivery("n2", LEASE), 3 * SECOND))
+    step = advance(doubting, DeliveryFailed("n2", "ratelimited", SECOND, put_off=True), NOON + 4 * SECOND)
+    assert [event for change in step.changes for event in change.events] == []
+    assert decided(step).delivery.doubt_until == NOON + 21 * SECOND
+    assert (decided(step).delivery.attempts, decided(step).delivery_due) == (1, NOON + 5 * SECOND)
 
 
 def test_a_record_counts_even_from_a_worker_that_lost_its_lease_and_a_second_one_is_told() -> None:

@@ -1,0 +1,31 @@
+from datetime import timedelta
+
+import pytest
+
+from shared.backoff import CAP, FIRST, LONGEST_RETRY_AFTER, NEEDS_PERSON, backoff
+
+SECOND = timedelta(seconds=1)
+
+
+def test_it_doubles_from_the_first_to_the_cap() -> None:
+    waits = [backoff(attempts, jitter=1) for attempts in (0, 1, 2, 20)]
+    assert waits == [FIRST, 2 * FIRST, 4 * FIRST, CAP]
+
+
+def test_jitter_spreads_a_crowd_over_half_the_wait() -> None:
+    assert (backoff(3, jitter=0), backoff(3, jitter=0.5)) == (4 * FIRST, 6 * FIRST)
+
+
+@pytest.mark.parametrize("attempts", [0, 5, 50])
+def test_the_other_sides_word_counts_however_often_it_was_said(attempts: int) -> None:
+    """A queue in front of a rate limit must move at its rate, not slow down with every refusal."""
+    assert SECOND <= backoff(attempts, retry_after=SECOND) <= 1.1 * SECOND
+
+
+def test_nobody_parks_a_page_for_days_with_a_slip_in_a_header() -> None:
+    assert backoff(0, retry_after=timedelta(days=9), jitter=0) == LONGEST_RETRY_AFTER
+
+
+def test_what_needs_a_person_is_tried_slowly() -> None:
+    assert backoff(0, needs_person=True, jitter=0) == NEEDS_PERSON
+    assert backoff(0, needs_person=True, retry_after=SECOND, jitter=0) == NEEDS_PERSON
