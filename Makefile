@@ -14,6 +14,7 @@ help:
 	@echo "make lock    pin the dependencies again"
 
 setup: $(VENV)/.installed
+	@echo "$(VENV) is ready"
 
 $(VENV)/.installed: pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -24,23 +25,23 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup
+demo: $(VENV)/.installed
 	@$(BIN)/ackstream demo
 
-test: setup
+test: $(VENV)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: setup
+check: $(VENV)/.installed
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: setup
+format: $(VENV)/.installed
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
 
-bench: setup
+bench: $(VENV)/.installed
 	@$(BIN)/python -m bench $(ARGS)
 
 # The lock files carry hashes for every platform and name no package index.
