@@ -1,12 +1,10 @@
-"""How the pages put things: spans of time, moments, severities, addresses."""
+"""How the pages put things: moments, severities, names."""
 
 import unicodedata
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _TONES = {
     "bad": {
         "alert",
@@ -29,18 +27,6 @@ MAX_NAME = 80
 _JOINERS = "\u200c\u200d"
 
 
-def span(duration: timedelta) -> str:
-    """As in "2 min 40 s": whole seconds, rounded down, the two largest units that matter; never negative. The page's script
-    says it the same way."""
-    left = max(0, int(duration.total_seconds()))
-    parts = []
-    for unit, seconds in _UNITS:
-        count, left = divmod(left, seconds)
-        parts.append((count, unit))
-    first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count or unit == "s")
-
-
 def moment(at: datetime, now: datetime) -> Markup:
     """A <time> that says `at` in UTC, with its date unless that is today's; the page's script makes it local."""
     at = at.astimezone(UTC)
@@ -54,15 +40,6 @@ def tone(severity: str) -> str:
     """`bad`, `warn`, `note`, or `plain` for a severity that we do not know."""
     word = severity.strip().lower()
     return next((name for name, words in _TONES.items() if word in words), "plain")
-
-
-def is_web(url: str) -> bool:
-    """Whether a page may link there: not to javascript:, data: or whatever else an alert brings."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def clean_name(text: str) -> str:

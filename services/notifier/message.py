@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from services.notifier.mrkdwn import Mrkdwn, cut, escape, is_web, link, one_line, shortened
+from services.notifier.mrkdwn import Mrkdwn, cut, escape, link, one_line, shortened
 from services.notifier.sections import split_sections
 from services.notifier.status import headline, status_lines
 from shared.incident import Incident, State
+from shared.wording import is_web
 
 FIRING = "#C70039"
 COLORS = {

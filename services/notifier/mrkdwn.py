@@ -2,7 +2,9 @@
 
 import re
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from shared.wording import is_web
 
 MAX_TARGET = 1500
 """Longest URL that becomes a link; with its label it must fit into one section."""
@@ -55,14 +57,6 @@ def boundary(text: str, limit: int) -> int:
         if token and token.end() > limit:
             return start
     return min(limit, len(text))
-
-
-def is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def link(url: object, label: object = "", limit: int = MAX_TARGET) -> Mrkdwn:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, one_line, shortened
 from shared.incident import Incident, State
+from shared.wording import span
 
 MAX_HEADLINE = 300
 MAX_NAME = 80
@@ -92,16 +93,6 @@ def _waiting(incident: Incident) -> str:
 
 def _error(incident: Incident) -> str:
     return cut(escape(one_line(shortened(incident.escalation.error, MAX_ERROR))), MAX_ERROR) or "no answer"
-
-
-def span(duration: timedelta) -> str:
-    """As in `45 s`, `12 min`, `3 h 5 min`, `2 d 1 h`: rounded down, never negative."""
-    seconds = max(0, int(duration.total_seconds()))
-    for unit, part, size, part_size in (("d", "h", 86400, 3600), ("h", "min", 3600, 60)):
-        if seconds >= size:
-            rest = seconds % size // part_size
-            return f"{seconds // size} {unit}" + (f" {rest} {part}" if rest else "")
-    return f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"  # noqa: PLR2004  a minute
 
 
 def _who(incident: Incident) -> str:

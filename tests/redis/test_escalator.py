@@ -14,11 +14,13 @@ from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
 from services.escalator.servicenow import ServiceNow
 from shared.commands import Acknowledge, Reason
-from shared.incident import Incident, State
+from shared.incident import State
 from shared.keys import OPEN_LIFETIME, Keys
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import notification, resolved
+from tests.redis import conftest
+from tests.redis.conftest import now
 
 AT_ONCE = timedelta(0)
 SECOND = timedelta(seconds=1)
@@ -50,15 +52,7 @@ def escalator(store: Store, http: httpx.AsyncClient, sandbox: Running) -> Escala
 
 
 async def opened(store: Store, wait: timedelta = AT_ONCE) -> str:
-    step = await store.receive(notification(wait=wait))
-    assert step.incident
-    return step.incident.id
-
-
-async def now(store: Store, id_: str) -> Incident:
-    incident = (await store.load(id_)).incident
-    assert incident
-    return incident
+    return await conftest.opened(store, wait=wait)
 
 
 def misbehave(sandbox: Running, kind: str, match: str = "POST", **more: object) -> None:

@@ -18,12 +18,12 @@ from services.notifier.notifier import Appearance, Notifier
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate
 from shared.commands import Acknowledge
-from shared.incident import Incident
 from shared.keys import Keys
 from shared.links import AckLinks
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import alert, notification, resolved
+from tests.redis.conftest import now, opened
 from tests.waiting import wait_until
 
 SECOND = timedelta(seconds=1)
@@ -62,18 +62,6 @@ def made(store: Store, slack: Slack, scripts: Scripts, template: Path) -> Notifi
 @pytest.fixture
 def notifier(store: Store, slack: Slack, scripts: Scripts, template: Path) -> Notifier:
     return made(store, slack, scripts, template)
-
-
-async def opened(store: Store, **more: Any) -> str:
-    step = await store.receive(notification(**more))
-    assert step.incident
-    return step.incident.id
-
-
-async def now(store: Store, id_: str) -> Incident:
-    incident = (await store.load(id_)).incident
-    assert incident
-    return incident
 
 
 def misbehave(sandbox: Running, kind: str, match: str = "", **more: object) -> None:

@@ -136,12 +136,12 @@ def test_a_number_that_the_sender_cut_is_a_lower_bound() -> None:
             [
                 "Escalated to ServiceNow (infra): <https://snow.example/x?a=1&amp;b=2|INC0010001>, "
                 + clock("12:32")
-                + ", 29 min late"
+                + ", 29 min 0 s late"
             ],
         ),
         (
             {"closure": Closure(at=NOON + 12 * MINUTE, state=State.RESOLVED), **ACKNOWLEDGED},
-            [f"Resolved {clock('12:12')}, after 12 min", f"Acknowledged by anna, {clock('12:01')}"],
+            [f"Resolved {clock('12:12')}, after 12 min 0 s", f"Acknowledged by anna, {clock('12:01')}"],
         ),
         (
             {"closure": Closure(at=NOON + 5 * MINUTE, state=State.SUPERSEDED)},

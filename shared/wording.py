@@ -1,0 +1,27 @@
+"""What is said to people the same way everywhere: spans of time, and which addresses they may be led to."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def span(duration: timedelta) -> str:
+    """As in "2 min 40 s": whole seconds, rounded down, the two largest units that matter; never negative. The
+    acknowledge page's script says it the same way."""
+    left = max(0, int(duration.total_seconds()))
+    parts = []
+    for unit, seconds in _UNITS:
+        count, left = divmod(left, seconds)
+        parts.append((count, unit))
+    first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count or unit == "s")
+
+
+def is_web(url: str) -> bool:
+    """Whether people may be led there: not to javascript:, data: or whatever else an alert brings."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
