@@ -22,6 +22,9 @@ RECLAIM_IDLE = 5_000
 """Milliseconds after which another consumer's pending entry counts as abandoned. It may be shorter than a slow handler takes:
 whoever takes over finds the incident leased, and the lease outlives a crash as a due time."""
 
+MAX_DELIVERIES = 30
+"""A handler that fails so often, over some minutes, will not make sense of the entry: a dead letter, which people can retry."""
+
 RECLAIM_EVERY = 2.0
 PAUSE_AFTER_TROUBLE = 0.5
 """Seconds."""
@@ -114,10 +117,23 @@ class Consumer:
             self._log.warning("left_for_a_newer_version", entry=entry.id, error=str(error))
         except StoreUnavailableError as error:
             self._trouble = error
-        except Exception:
+        except Exception as error:
             self._log.exception("handler_failed", entry=entry.id)
+            await self._give_up_on_poison(entry, error)
         finally:
             del self._running[entry.id]
+
+    async def _give_up_on_poison(self, entry: Entry, error: Exception) -> None:
+        """Else it stays pending, and comes again."""
+        metrics.HANDLER_FAILURES.labels(self._group).inc()
+        try:
+            deliveries = await self._reader.deliveries(entry)
+            if deliveries >= MAX_DELIVERIES:
+                why = f"{type(error).__name__} at each of {deliveries} deliveries: {error}"
+                await self._dead_letters.add(f"stream:{self._group}", entry.as_json().encode(), why)
+                await self._reader.done(entry)
+        except StoreUnavailableError as trouble:
+            self._trouble = trouble
 
     async def _decode_and_handle(self, entry: Entry) -> None:
         try:

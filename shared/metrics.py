@@ -13,6 +13,9 @@ WARNINGS = Counter(
 )
 ACKNOWLEDGEMENTS = Counter("ackstream_acknowledgements", "Attempts to acknowledge", ["door", "reason"])
 EVENTS_CONSUMED = Counter("ackstream_events_consumed", "Stream entries dealt with", ["group"])
+HANDLER_FAILURES = Counter(
+    "ackstream_handler_failures", "Events whose handling failed by a mistake of ours", ["group"]
+)
 TRIMMED = Counter("ackstream_events_trimmed", "Stream entries that were older than the retention")
 DEAD_LETTERS = Counter(
     "ackstream_dead_letters", "Payloads kept because they could not be understood", ["origin"]

@@ -99,6 +99,12 @@ class StreamReader:
                 break
         return taken
 
+    async def deliveries(self, entry: Entry) -> int:
+        """How often a pending entry was handed out so far."""
+        span = (entry.id, entry.id, 1)
+        reply = await self._scripts.execute("XPENDING", self._stream, self._group, *span)
+        return int(reply[0]["times_delivered"]) if reply else 0
+
     async def done(self, entry: Entry) -> None:
         await self._scripts.execute("XACK", self._stream, self._group, entry.id)
 

@@ -175,6 +175,28 @@ async def test_a_handler_with_a_bug_does_not_stop_the_others(store: Store, harne
         await wait_until(lambda: len(seen) == 2, "the second event")
 
 
+async def test_poison_becomes_a_dead_letter_after_many_deliveries_and_not_before(
+    store: Store, client: Redis, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "RECLAIM_IDLE", 0)
+    monkeypatch.setattr(consumer_module, "RECLAIM_EVERY", 0.01)
+    monkeypatch.setattr(consumer_module, "MAX_DELIVERIES", 4)
+    tries: list[int] = []
+
+    async def handle(entry: Entry) -> None:
+        tries.append(await client.xlen(KEYS.dead))
+        raise ZeroDivisionError("poison")
+
+    step = await store.receive(notification())
+    async with harness.consuming(handle):
+        await wait_until(lambda: client.xlen(KEYS.dead), "the dead letter")
+        await wait_until(lambda: _is_zero(harness.pending), "nothing pending")
+    assert tries == [0, 0, 0, 0]
+    ((_, letter),) = await client.xrange(KEYS.dead)
+    assert letter[b"error"] == b"ZeroDivisionError at each of 4 deliveries: poison"
+    assert step.incident.id in letter[b"payload"].decode()
+
+
 async def test_a_group_that_somebody_deleted_comes_back(
     store: Store, client: Redis, harness: Harness
 ) -> None:
