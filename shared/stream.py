@@ -11,6 +11,9 @@ from shared.redis_client import BLOCK_SECONDS, Scripts
 from shared.store import SCHEMA
 
 
+_PENDING = "return redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)"
+
+
 @dataclass(frozen=True)
 class Entry:
     """An event as it lies in the stream. `fields` are raw: what a stranger put there must not stop the reader."""
@@ -101,9 +104,9 @@ class StreamReader:
 
     async def deliveries(self, entry: Entry) -> int:
         """How often a pending entry was handed out so far."""
-        span = (entry.id, entry.id, 1)
-        reply = await self._scripts.execute("XPENDING", self._stream, self._group, *span)
-        return int(reply[0]["times_delivered"]) if reply else 0
+        # As a script, because redis-py takes the reply for XPENDING's other form.
+        reply = await self._scripts.execute("EVAL", _PENDING, 1, self._stream, self._group, entry.id)
+        return int(reply[0][3]) if reply else 0
 
     async def done(self, entry: Entry) -> None:
         await self._scripts.execute("XACK", self._stream, self._group, entry.id)
