@@ -7,16 +7,8 @@ from pathlib import Path
 
 import click
 
-config_option = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("config/config.yaml"),
-    envvar="ACKSTREAM_CONFIG",
-    show_default=True,
-    show_envvar=True,
-    help="Configuration file.",
-)
+from ops.night_commands import dead_letters, explain, parked, status
+from ops.options import Failure, config_option, data_dir_option, ingest_at, load, url_option
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,25 +46,14 @@ def escalator(config_path: Path) -> None:
 
 @main.command()
 @config_option
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    show_default=True,
-    help="Where the embedded server keeps its data, when no Redis is configured.",
-)
+@data_dir_option
 def up(config_path: Path, data_dir: Path) -> None:
     """Run everything in one process tree."""
     from ops.embedded import EmbeddedServerError  # noqa: PLC0415
     from ops.up import UpError, health_urls, say  # noqa: PLC0415
     from ops.up import up as run_up  # noqa: PLC0415
-    from shared.config_errors import ConfigError  # noqa: PLC0415
-    from shared.config_file import load_config  # noqa: PLC0415
 
-    try:
-        config = load_config(config_path).config
-    except ConfigError as error:
-        raise _Failure(str(error), code=2) from None
+    config = load(config_path)
 
     async def when_ready() -> None:
         say(f"Ackstream is ready: POST {health_urls(config)['ingest']}/api/incidents")
@@ -80,7 +61,7 @@ def up(config_path: Path, data_dir: Path) -> None:
     try:
         asyncio.run(run_up(config, config_path, data_dir, when_ready))
     except (UpError, EmbeddedServerError) as error:
-        raise _Failure(f"ackstream up: {error}") from None
+        raise Failure(f"ackstream up: {error}") from None
 
 
 @main.command()
@@ -94,7 +75,7 @@ def demo() -> None:
     try:
         asyncio.run(run_demo(template))
     except (UpError, EmbeddedServerError) as error:
-        raise _Failure(f"ackstream demo: {error}") from None
+        raise Failure(f"ackstream demo: {error}") from None
 
 
 @main.command("check-config")
@@ -118,7 +99,7 @@ def check_config(file: Path) -> None:
 
 @main.command("test-alert")
 @config_option
-@click.option("--url", help="Base URL of ingest; by default this machine, at the configured port.")
+@url_option
 @click.option(
     "--name", default="AckstreamTest", show_default=True, help="The alert's name; one incident per name."
 )
@@ -141,37 +122,21 @@ def test_alert(
 
     from ops.sample_alert import alert_body, send  # noqa: PLC0415
 
-    base, headers = (url.rstrip("/"), {}) if url else _configured_ingest(config_path)
+    base, headers = ingest_at(url, config_path)
     body = alert_body(name, severity, summary, resolved=resolve)
     try:
         answer = send(base, body, {"oncall_wait_minutes": wait_minutes} if wait_minutes else {}, headers)
     except httpx.HTTPStatusError as error:
-        raise _Failure(
+        raise Failure(
             f"{base} answered {error.response.status_code}: {error.response.text.strip()}"
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _Failure(f"nothing took the alert at {base} ({error}); is `ackstream up` running?") from None
+        raise Failure(f"nothing took the alert at {base} ({error}); is `ackstream up` running?") from None
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
-def _configured_ingest(config_path: Path) -> tuple[str, dict[str, str]]:
-    """Where the configured ingest listens on this machine, and the header that it asks for."""
-    from ops.up import local_url  # noqa: PLC0415
-    from services.ingest.authorization import header_for  # noqa: PLC0415
-    from shared.config_errors import ConfigError  # noqa: PLC0415
-    from shared.config_file import load_config  # noqa: PLC0415
-
-    try:
-        config = load_config(config_path).config
-    except ConfigError as error:
-        raise _Failure(str(error), code=2) from None
-    return local_url(config.host, config.port), header_for(config.ingest.auth)
-
-
-class _Failure(click.ClickException):
-    def __init__(self, message: str, code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = code  # type: ignore[misc]  # click declares it on the class and reads it from the instance
+for command in (explain, status, parked, dead_letters):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Which episode a notification belongs to: opens a new one, joins the open one, closes it, or comes late. Pure."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.commands import Change, Event, EventType, Fire, Reason, Resolve, Step
 from shared.incident import Closure, Incident, Predecessor, State
@@ -206,10 +207,23 @@ def _remember_resolved(command: Resolve, now: datetime) -> Step:
 def _step(
     incident: Incident, kind: EventType, reason: Reason, now: datetime, notification: Notification
 ) -> Step:
-    # A mere repeat says nothing new, and there are many of them.
-    data = {} if reason is Reason.REPEATED else {"body": notification.body}
-    event = Event(kind, incident.id, incident.version, now, reason, data)
+    event = Event(kind, incident.id, incident.version, now, reason, _told(incident, reason, notification))
     return Step(incident, reason, (Change(incident, (event,), notification.body),))
+
+
+def _told(incident: Incident, reason: Reason, notification: Notification) -> dict[str, Any]:
+    """What the event says, so that the stream alone explains what followed. A mere repeat says nothing new, and there are many."""
+    if reason is Reason.REPEATED:
+        return {}
+    return {
+        "title": incident.facts.title,
+        "severity": incident.facts.severity,
+        "firing": incident.firing_count,
+        "deadline": incident.deadline.isoformat() if incident.deadline else None,
+        "call": notification.call.model_dump(mode="json", exclude_none=True),
+        "warnings": list(notification.warnings),
+        "body": notification.body,
+    }
 
 
 def _merge(new: tuple[Alert, ...], known: tuple[Alert, ...], *, keep_others: bool) -> tuple[Alert, ...]:

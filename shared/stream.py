@@ -10,7 +10,6 @@ from redis.exceptions import ResponseError
 from shared.redis_client import BLOCK_SECONDS, Scripts
 from shared.store import SCHEMA
 
-
 _PENDING = "return redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)"
 
 

@@ -1,0 +1,152 @@
+"""The commands of people who debug at night: they look into Redis, and change nothing but dead letters."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from ops.options import Failure, config_option, data_dir_option, ingest_at, load, url_option
+from shared.redis_client import Scripts
+
+T = TypeVar("T")
+
+output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
+ids_argument = click.argument("ids", nargs=-1, required=True, metavar="ID...")
+
+
+def ask(config_path: Path, data_dir: Path, question: Callable[[Scripts], Awaitable[T]]) -> T:
+    """What Redis answers. Raises Failure."""
+    from ops.letters import LetterError  # noqa: PLC0415
+    from ops.redis_access import RedisAccessError, redis_of  # noqa: PLC0415
+
+    config = load(config_path)
+
+    async def answer() -> T:
+        async with redis_of(config, data_dir) as scripts:
+            return await question(scripts)
+
+    try:
+        return asyncio.run(answer())
+    except (RedisAccessError, LetterError) as error:
+        raise Failure(str(error)) from None
+
+
+@click.command()
+@click.argument("incident_id")
+@click.option("--at", type=click.DateTime(), help="As it was then, in UTC.")
+@config_option
+@data_dir_option
+@output_option
+def explain(incident_id: str, at: datetime | None, config_path: Path, data_dir: Path, output: str) -> None:
+    """What happened to INCIDENT_ID, and why it did or did not escalate. Read from the event stream alone."""
+    from ops import explain as look  # noqa: PLC0415
+    from shared.identity import is_incident_id  # noqa: PLC0415
+
+    if not is_incident_id(incident_id):
+        raise Failure(
+            f"{incident_id!r} is not an incident id; those have 32 hex digits, as in the acknowledge link"
+        )
+    until = at.replace(tzinfo=UTC) if at else None
+    story = ask(config_path, data_dir, lambda scripts: look.story_of(scripts, incident_id, until))
+    show = look.as_json if output == "json" else look.as_text
+    click.echo(show(incident_id, story, until or datetime.now(UTC)))
+
+
+@click.command()
+@config_option
+@data_dir_option
+@output_option
+def status(config_path: Path, data_dir: Path, output: str) -> None:
+    """The pipeline in numbers: stream, groups, deadlines, dead letters, memory."""
+    from ops import status as look  # noqa: PLC0415
+
+    found = ask(config_path, data_dir, look.status_of)
+    click.echo(look.as_json(found) if output == "json" else look.as_text(found))
+
+
+@click.command()
+@config_option
+@data_dir_option
+@output_option
+def parked(config_path: Path, data_dir: Path, output: str) -> None:
+    """Incidents whose message or record does not come through, with the last error and the next try."""
+    from ops import parked as look  # noqa: PLC0415
+
+    found = ask(config_path, data_dir, look.parked)
+    click.echo(look.as_json(found) if output == "json" else look.as_text(found))
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """What could not be understood: list, show, retry, drop."""
+
+
+@dead_letters.command("list")
+@config_option
+@data_dir_option
+@output_option
+def list_letters(config_path: Path, data_dir: Path, output: str) -> None:
+    """All there are, oldest first."""
+    from ops import letters as look  # noqa: PLC0415
+
+    found = ask(config_path, data_dir, lambda scripts: look.Letters(scripts).all())
+    click.echo(look.as_json(found) if output == "json" else look.as_text(found))
+
+
+@dead_letters.command("show")
+@ids_argument
+@config_option
+@data_dir_option
+def show_letters(ids: tuple[str, ...], config_path: Path, data_dir: Path) -> None:
+    """Letters with their whole payload, as JSON."""
+    from ops import letters as look  # noqa: PLC0415
+
+    async def found(scripts: Scripts) -> list[look.Letter]:
+        return [await look.Letters(scripts).get(id_) for id_ in ids]
+
+    click.echo(look.as_json(ask(config_path, data_dir, found)))
+
+
+@dead_letters.command("retry")
+@ids_argument
+@url_option
+@config_option
+@data_dir_option
+def retry_letters(ids: tuple[str, ...], url: str | None, config_path: Path, data_dir: Path) -> None:
+    """Send letters through their door again. Each is dropped once it was taken."""
+    from ops import letters as look  # noqa: PLC0415
+
+    base, headers = ingest_at(url, config_path)
+
+    async def retry(scripts: Scripts) -> None:
+        letters = look.Letters(scripts)
+        for id_ in ids:
+            click.echo(await letters.retry(await letters.get(id_), base, headers))
+
+    ask(config_path, data_dir, retry)
+
+
+@dead_letters.command("drop")
+@ids_argument
+@config_option
+@data_dir_option
+def drop_letters(ids: tuple[str, ...], config_path: Path, data_dir: Path) -> None:
+    """Forget letters for good."""
+    from ops import letters as look  # noqa: PLC0415
+
+    async def drop(scripts: Scripts) -> None:
+        letters = look.Letters(scripts)
+        for id_ in ids:
+            await letters.drop((await letters.get(id_)).id)
+            click.echo(f"dropped {id_}")
+
+    ask(config_path, data_dir, drop)

@@ -1,0 +1,199 @@
+"""One incident's story, folded from the event stream alone: what happened when, and why it did or did not escalate. Pure."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.commands import EventType
+from shared.stream import Entry, UndecodableError
+from shared.wording import span
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One event. `data` as it stands in the stream."""
+
+    entry: str
+    at: datetime
+    type: str
+    reason: str
+    version: int
+    data: dict[str, Any]
+
+
+@dataclass
+class Story:
+    """An incident as its events tell it, up to the last one that was read."""
+
+    happenings: list[Happening] = field(default_factory=list)
+    title: str = ""
+    severity: str = ""
+    state: str = ""
+    deadline: datetime | None = None
+    acknowledgement: Happening | None = None
+    claim: Happening | None = None
+    failures: list[Happening] = field(default_factory=list)
+    escalation: Happening | None = None
+    closure: Happening | None = None
+    message: dict[str, Any] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """From its beginning; retention may have taken that away."""
+        return bool(self.happenings) and self.happenings[0].version == 1
+
+
+def happening(entry: Entry) -> Happening:
+    """Raises UndecodableError."""
+    try:
+        at = datetime.fromtimestamp(int(entry.text("at")) / 1000, UTC)
+        data = json.loads(entry.text("data"))
+        return Happening(entry.id, at, entry.type, entry.text("reason"), int(entry.text("version")), data)
+    except ValueError as error:
+        raise UndecodableError(f"entry {entry.id}: {error}") from error
+
+
+def fold(happenings: Iterable[Happening]) -> Story:
+    story = Story()
+    for one in happenings:
+        story.happenings.append(one)
+        _FOLDS.get(one.type, _nothing)(story, one)
+    return story
+
+
+def _nothing(_: Story, __: Happening) -> None:
+    """Events of a newer version are shown, and change nothing that we know of."""
+
+
+def _notified_of(story: Story, one: Happening) -> None:
+    story.state = story.state or "open"
+    if "title" in one.data:
+        story.title, story.severity = one.data["title"], one.data.get("severity", "")
+        deadline = one.data.get("deadline")
+        story.deadline = datetime.fromisoformat(deadline) if deadline else None
+
+
+def _acknowledged(story: Story, one: Happening) -> None:
+    story.state, story.acknowledgement = "acknowledged", one
+
+
+def _claimed(story: Story, one: Happening) -> None:
+    story.claim = one
+
+
+def _failed(story: Story, one: Happening) -> None:
+    story.claim = None
+    story.failures.append(one)
+
+
+def _escalated(story: Story, one: Happening) -> None:
+    story.claim, story.escalation = None, story.escalation or one
+    story.state = story.state if story.closure else "escalated"
+
+
+def _closed(story: Story, one: Happening) -> None:
+    _notified_of(story, one)
+    story.state, story.closure = one.type, one
+
+
+def _told(story: Story, one: Happening) -> None:
+    story.message = one.data
+
+
+_FOLDS: dict[str, Callable[[Story, Happening], None]] = {
+    EventType.OPENED: _notified_of,
+    EventType.UPDATED: _notified_of,
+    EventType.ACKNOWLEDGED: _acknowledged,
+    EventType.ESCALATION_CLAIMED: _claimed,
+    EventType.ESCALATION_FAILED: _failed,
+    EventType.ESCALATED: _escalated,
+    EventType.RESOLVED: _closed,
+    EventType.SUPERSEDED: _closed,
+    EventType.NOTIFIED: _told,
+}
+
+
+def why(story: Story, now: datetime) -> str:
+    """In one sentence: why it did, did not, or did not yet escalate."""
+    if story.escalation:
+        return _why_escalated(story.escalation, story)
+    if story.acknowledgement:
+        return f"It did not escalate: {_who(story)} acknowledged{_before(story, story.acknowledgement.at)}."
+    if story.closure:
+        tried = f" after {len(story.failures)} failed attempts" if story.failures else ""
+        return f"It did not escalate: it was {story.closure.type}{tried}{_before(story, story.closure.at)}."
+    return _why_not_yet(story, now)
+
+
+def _why_not_yet(story: Story, now: datetime) -> str:
+    if story.deadline is None:
+        return "It does not escalate: on-call is off for it."
+    if story.claim:
+        return f"It is being escalated: an attempt began {span(now - story.claim.at)} ago."
+    if story.failures:
+        error = story.failures[-1].data.get("error", "")
+        return f"It has not escalated yet: {len(story.failures)} attempts failed, the last with: {error}."
+    if now < story.deadline:
+        return (
+            f"It escalates in {span(story.deadline - now)}, at {moment(story.deadline)}, unless acknowledged."
+        )
+    return f"It should have escalated {span(now - story.deadline)} ago: is the escalator running?"
+
+
+def _why_escalated(escalation: Happening, story: Story) -> str:
+    number, late = escalation.data.get("number", "?"), float(escalation.data.get("late_seconds", 0))
+    lateness = f", {late:.1f} s after its deadline" if late >= 0.1 else ", at its deadline"  # noqa: PLR2004
+    tried = f", after {len(story.failures)} failed attempts" if story.failures else ""
+    if story.acknowledgement:
+        return f"It escalated as {number}{tried}: the attempt had begun before {_who(story)} acknowledged, and its answer was lost."
+    return f"It escalated as {number}{lateness}{tried}: nobody had acknowledged."
+
+
+def _who(story: Story) -> str:
+    return str(story.acknowledgement.data.get("by", "somebody")) if story.acknowledgement else "nobody"
+
+
+def _before(story: Story, at: datetime) -> str:
+    if story.deadline is None:
+        return ""
+    return (
+        f" {span(story.deadline - at)} before the deadline" if at < story.deadline else " after the deadline"
+    )
+
+
+def words(one: Happening) -> str:
+    """An event's details for people, without what is long."""
+    say = _WORDS.get(one.type)
+    return say(one.data) if say and one.data else ""
+
+
+def _notification(data: dict[str, Any]) -> str:
+    deadline = data.get("deadline")
+    due = f"deadline {moment(datetime.fromisoformat(deadline))}" if deadline else "no on-call"
+    return "; ".join([str(data.get("title")), f"{data.get('firing')} firing", due, *data.get("warnings", [])])
+
+
+def _failure(data: dict[str, Any]) -> str:
+    return f"attempt {data.get('attempt')}: {data.get('error')}"
+
+
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
+    EventType.OPENED: _notification,
+    EventType.UPDATED: _notification,
+    EventType.RESOLVED: _notification,
+    EventType.SUPERSEDED: lambda data: f"by {data.get('by')}",
+    EventType.ACKNOWLEDGED: lambda data: f"by {data.get('by')}, through {data.get('door')}",
+    EventType.ESCALATION_CLAIMED: lambda data: f"attempt {data.get('attempt')}",
+    EventType.ESCALATION_FAILED: _failure,
+    EventType.NOTIFICATION_FAILED: _failure,
+    EventType.ESCALATED: lambda data: f"{data.get('number')}, {data.get('url')}",
+    EventType.NOTIFIED: lambda data: (
+        f"{'edited' if data.get('edited') else 'posted'} in {data.get('channel')} as {data.get('ts')}"
+    ),
+}
+
+
+def moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
