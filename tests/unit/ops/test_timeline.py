@@ -1,0 +1,98 @@
+"""The sentence that `ackstream explain` ends with, for every turn that an incident can take."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ops.timeline import Story, fold, happening, why, words
+from shared.stream import Entry, UndecodableError
+from tests.episodes import MINUTE, NOON
+
+SECOND = timedelta(seconds=1)
+DEADLINE = NOON + 3 * MINUTE
+
+
+def entry(nth: int, kind: str, after: timedelta, **data: Any) -> Entry:
+    fields = {
+        "type": kind,
+        "incident": "0" * 32,
+        "version": str(nth),
+        "at": str(round((NOON + after).timestamp() * 1000)),
+        "reason": kind,
+        "data": json.dumps(data),
+    }
+    return Entry(f"{nth}-0", {name.encode(): value.encode() for name, value in fields.items()})
+
+
+def opened(deadline: str | None = DEADLINE.isoformat()) -> Entry:
+    return entry(
+        1, "opened", timedelta(0), title="HighLatency", severity="critical", firing=1, deadline=deadline
+    )
+
+
+CLAIM = entry(2, "escalation_claimed", 3 * MINUTE, attempt=1)
+FAILURE = entry(3, "escalation_failed", 3 * MINUTE + SECOND, attempt=1, error="answered 500")
+RECORD = entry(4, "escalated", 3 * MINUTE + 2 * SECOND, number="INC1", url="https://x", late_seconds=2.0)
+ON_TIME = entry(4, "escalated", 3 * MINUTE, number="INC1", late_seconds=0.02)
+ACK = entry(2, "acknowledged", MINUTE, by="Ada", door="link")
+RESOLVED = entry(5, "resolved", 2 * MINUTE, title="HighLatency", firing=0, deadline=DEADLINE.isoformat())
+
+
+def story(*entries: Entry) -> Story:
+    return fold(happening(one) for one in entries)
+
+
+@pytest.mark.parametrize(
+    ("entries", "after", "sentence"),
+    [
+        ([opened()], MINUTE, "It escalates in 2 min 0 s, at 2026-01-01 12:03:00 UTC, unless acknowledged."),
+        ([opened()], 5 * MINUTE, "It should have escalated 2 min 0 s ago: is the escalator running?"),
+        ([opened(None)], MINUTE, "It does not escalate: on-call is off for it."),
+        ([opened(), ACK], MINUTE, "It did not escalate: Ada acknowledged 2 min 0 s before the deadline."),
+        ([opened(), RESOLVED], MINUTE, "It did not escalate: it was resolved 1 min 0 s before the deadline."),
+        ([opened(), CLAIM], 4 * MINUTE, "It is being escalated: an attempt began 1 min 0 s ago."),
+        (
+            [opened(), CLAIM, FAILURE],
+            4 * MINUTE,
+            "It has not escalated yet: 1 attempts failed, the last with: answered 500.",
+        ),
+        (
+            [opened(), CLAIM, ON_TIME],
+            4 * MINUTE,
+            "It escalated as INC1, at its deadline: nobody had acknowledged.",
+        ),
+        (
+            [opened(), CLAIM, FAILURE, RECORD],
+            4 * MINUTE,
+            "It escalated as INC1, 2.0 s after its deadline, after 1 failed attempts: nobody had acknowledged.",
+        ),
+        (
+            [opened(), CLAIM, FAILURE, ACK, RECORD],
+            4 * MINUTE,
+            "It escalated as INC1, after 1 failed attempts: the attempt had begun before Ada acknowledged, and its answer was lost.",
+        ),
+    ],
+)
+def test_why(entries: list[Entry], after: timedelta, sentence: str) -> None:
+    assert why(story(*entries), NOON + after) == sentence
+
+
+def test_what_a_newer_version_wrote_is_shown_and_changes_nothing() -> None:
+    told = story(opened(), entry(2, "snoozed", MINUTE, until="later"))
+    assert [one.type for one in told.happenings] == ["opened", "snoozed"]
+    assert told.state == "open"
+    assert words(told.happenings[-1]) == ""
+
+
+def test_a_beginning_that_retention_has_taken_is_missed() -> None:
+    assert story(opened()).is_complete
+    assert not story(ACK).is_complete
+
+
+@pytest.mark.parametrize("name", ["at", "data", "version"])
+def test_an_entry_that_cannot_be_read_is_told_as_such(name: str) -> None:
+    fields = {**ACK.fields, name.encode(): b"x"}
+    with pytest.raises(UndecodableError):
+        happening(Entry("1-0", fields))
