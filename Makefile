@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := services shared ops sandbox tests bench
 
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test faults check format bench lock clean
 help:
 	@echo "make demo    watch one alert travel to Slack and ServiceNow, all on this machine"
 	@echo "make test    run every test that this machine has the tools for"
+	@echo "make faults  the fault tests in full numbers; prints them"
 	@echo "make check   formatting, lint, types, import rules"
 	@echo "make bench   measure; prints ratios taken inside one run"
 	@echo "make setup   make .venv (the others do it by themselves)"
@@ -30,6 +31,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: $(VENV)/.installed
+	@ACKSTREAM_FAULTS=full $(BIN)/python -m pytest tests/faults -s --timeout 900 $(ARGS)
 
 check: $(VENV)/.installed
 	@$(BIN)/ruff format --check $(SOURCES)
