@@ -5,6 +5,9 @@ from datetime import timedelta
 
 FIRST = timedelta(seconds=2)
 CAP = timedelta(minutes=5)
+SHORTEST = timedelta(milliseconds=200)
+"""However the dice fall: a try that comes at once finds what the last one found."""
+
 NEEDS_PERSON = timedelta(minutes=1)
 """A wrong token does not heal by itself, yet somebody may be mending it right now."""
 
@@ -19,15 +22,14 @@ def backoff(
     needs_person: bool = False,
     jitter: float | None = None,
 ) -> timedelta:
-    """Wait after `attempts` earlier failures in a row: doubling, capped, with jitter so that a crowd spreads out.
+    """Wait after `attempts` earlier failures in a row: anything up to a ceiling that doubles and is capped, so that a crowd
+    spreads over the whole of it (full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
 
-    `retry_after` is the other side's own word: then it is that, and a little more. `jitter` in [0, 1) replaces the dice in tests.
+    `retry_after` is the other side's own word: then it is that, and a little more. `jitter` in [0, 1] replaces the dice in tests.
     """
     dice = random.random() if jitter is None else jitter
-    ceiling: timedelta = min(CAP, FIRST * (1 << min(attempts, 10)))
-    wait = ceiling * (0.5 + dice / 2)
+    told = min(retry_after, LONGEST_RETRY_AFTER) * (1 + dice / 10)
     if needs_person:
-        wait = max(wait, NEEDS_PERSON * (1 + dice))
-    if retry_after and not needs_person:
-        wait = min(retry_after, LONGEST_RETRY_AFTER) * (1 + dice / 10)
-    return wait
+        return max(told, NEEDS_PERSON * (1 + dice))
+    ceiling: timedelta = min(CAP, FIRST * (1 << min(attempts, 10)))
+    return told or max(SHORTEST, ceiling * dice)

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.backoff import CAP, FIRST, LONGEST_RETRY_AFTER, NEEDS_PERSON, backoff
+from shared.backoff import CAP, FIRST, LONGEST_RETRY_AFTER, NEEDS_PERSON, SHORTEST, backoff
 
 SECOND = timedelta(seconds=1)
 
@@ -12,8 +12,8 @@ def test_it_doubles_from_the_first_to_the_cap() -> None:
     assert waits == [FIRST, 2 * FIRST, 4 * FIRST, CAP]
 
 
-def test_jitter_spreads_a_crowd_over_half_the_wait() -> None:
-    assert (backoff(3, jitter=0), backoff(3, jitter=0.5)) == (4 * FIRST, 6 * FIRST)
+def test_jitter_spreads_a_crowd_over_the_whole_wait() -> None:
+    assert [backoff(3, jitter=dice) for dice in (0, 0.25, 0.5)] == [SHORTEST, 2 * FIRST, 4 * FIRST]
 
 
 @pytest.mark.parametrize("attempts", [0, 5, 50])
@@ -29,3 +29,8 @@ def test_nobody_parks_a_page_for_days_with_a_slip_in_a_header() -> None:
 def test_what_needs_a_person_is_tried_slowly() -> None:
     assert backoff(0, needs_person=True, jitter=0) == NEEDS_PERSON
     assert backoff(0, needs_person=True, retry_after=SECOND, jitter=0) == NEEDS_PERSON
+
+
+def test_a_longer_word_of_the_other_side_counts_there_too() -> None:
+    wait = backoff(0, needs_person=True, retry_after=5 * NEEDS_PERSON, jitter=0)
+    assert wait == 5 * NEEDS_PERSON
