@@ -1,6 +1,7 @@
 """The one consumer loop: own history first, then what others left behind, then new entries."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -55,17 +56,29 @@ class Consumer:
         self.healthy = False
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self._reader.ensure_group()
-                await self._drain_history()
-                self.healthy = True
-                await self._follow()
-            except (RedisError, OSError, StoreUnavailableError) as error:
-                self.healthy, self._trouble = False, None
-                self._log.warning("stream_unavailable", error=str(error))
-                await asyncio.sleep(PAUSE_AFTER_TROUBLE * (1 + random.random()))
-            await self._finish_running()
+        """Ends once `stopping` is set and what is under way is finished; what is not, it hands back to its siblings."""
+        try:
+            while not self._stopping.is_set():
+                await self._read_until_trouble()
+        finally:  # also when there is no time left to finish
+            await self._leave()
+
+    async def _read_until_trouble(self) -> None:
+        try:
+            await self._reader.ensure_group()
+            await self._drain_history()
+            self.healthy = True
+            await self._follow()
+        except (RedisError, OSError, StoreUnavailableError) as error:
+            self.healthy, self._trouble = False, None
+            self._log.warning("stream_unavailable", error=str(error))
+            await asyncio.sleep(PAUSE_AFTER_TROUBLE * (1 + random.random()))
+        await self._finish_running()
+
+    async def _leave(self) -> None:
+        with contextlib.suppress(StoreUnavailableError):  # then a sibling waits until they count as abandoned
+            if left := await self._reader.leave(RECLAIM_IDLE):
+                self._log.warning("handed_back", entries=left)
 
     async def check(self) -> str:
         """For /readyz."""
@@ -109,8 +122,10 @@ class Consumer:
 
     async def _deal_with(self, entry: Entry) -> None:
         try:
-            if entry.fields:  # one that was trimmed away has none, and nothing is left to do
+            if entry.fields:
                 await self._decode_and_handle(entry)
+            else:
+                self._tell_loss(entry)
             await self._reader.done(entry)
             metrics.EVENTS_CONSUMED.labels(self._group).inc()
         except NewerSchemaError as error:
@@ -122,6 +137,11 @@ class Consumer:
             await self._give_up_on_poison(entry, error)
         finally:
             del self._running[entry.id]
+
+    def _tell_loss(self, entry: Entry) -> None:
+        """It was trimmed or deleted before we could read it. What it said stands in its incident, which the due times bring up."""
+        metrics.EVENTS_LOST.labels(self._group).inc()
+        self._log.error("event_lost", entry=entry.id)
 
     async def _give_up_on_poison(self, entry: Entry, error: Exception) -> None:
         """Else it stays pending, and comes again."""

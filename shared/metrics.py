@@ -16,6 +16,11 @@ EVENTS_CONSUMED = Counter("ackstream_events_consumed", "Stream entries dealt wit
 HANDLER_FAILURES = Counter(
     "ackstream_handler_failures", "Events whose handling failed by a mistake of ours", ["group"]
 )
+EVENTS_LOST = Counter(
+    "ackstream_events_lost",
+    "Stream entries that were gone from the stream before their group had read them",
+    ["group"],
+)
 TRIMMED = Counter("ackstream_events_trimmed", "Stream entries that were older than the retention")
 DEAD_LETTERS = Counter(
     "ackstream_dead_letters", "Payloads kept because they could not be understood", ["origin"]

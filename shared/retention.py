@@ -14,8 +14,9 @@ EVERY = timedelta(minutes=1)
 PATIENCE = 4
 """A group that is not ours and that nobody reads any more holds entries back for this many times their age, and is told about."""
 
-GONE = timedelta(hours=1)
-"""An idle consumer of a running service reads about once a second."""
+GONE = timedelta(minutes=10)
+"""A consumer of a running service reads about once a second, and leaves its group when it is told to stop. One that is idle for so
+long was killed. Should it live after all, its next read makes it anew."""
 
 OUR_GROUPS = ("notifier", "escalator")
 

@@ -37,6 +37,9 @@ REDIS_PAUSE = 0.5
 GRACE = 25.0
 """Seconds for work in flight after the first signal. Below the 30 s after which most platforms kill."""
 
+LAST_WORDS = 2.0
+"""Seconds for handing back what could not be finished."""
+
 T = TypeVar("T")
 Job = Callable[[], Awaitable[None]]
 
@@ -124,14 +127,24 @@ class Service:
         await asyncio.wait([stopped, serving, *working], return_when=asyncio.FIRST_COMPLETED)
         self.stopping.set()
         self._log.info("stopping")
-        server.should_exit = True
-        _, unfinished = await asyncio.wait([serving, *working], timeout=GRACE)
-        for task in unfinished:
-            task.cancel()
-        self._log.info("stopped", unfinished=len(unfinished))
+        unfinished = await self._wind_up(server, serving, working)
+        self._log.info("stopped", unfinished=unfinished)
         for task in (serving, *working):
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
+
+    async def _wind_up(
+        self, server: uvicorn.Server, serving: asyncio.Task[None], working: Sequence[asyncio.Task[None]]
+    ) -> int:
+        """The jobs first: until they are done the server tells whoever asks that we are stopping. How many did not finish."""
+        end = asyncio.get_running_loop().time() + GRACE
+        unfinished = await _finished([*working], GRACE)
+        server.should_exit = True
+        unfinished |= await _finished([serving], max(1.0, end - asyncio.get_running_loop().time()))
+        for task in unfinished:
+            task.cancel()
+        await _finished([*unfinished], LAST_WORDS)
+        return len(unfinished)
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -179,6 +192,11 @@ def _listen(host: str, port: int) -> socket.socket:
         raise StartError(f"cannot listen on {host}:{port}: {error.strerror}") from error
     listener.set_inheritable(True)
     return listener
+
+
+async def _finished(tasks: Sequence[asyncio.Task[None]], patience: float) -> set[asyncio.Task[None]]:
+    """Those that are not, after `patience` seconds."""
+    return (await asyncio.wait(tasks, timeout=patience))[1] if tasks else set()
 
 
 async def _guarded(job: Job) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.redis_client import BLOCK_SECONDS, Scripts
+from shared.redis_client import BLOCK_SECONDS, Script, Scripts
 from shared.store import SCHEMA
 
+_LEAVE = Script.named("leave")
+GONE_AT_ONCE = 1000
 _PENDING = "return redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)"
 
 
@@ -97,9 +99,18 @@ class StreamReader:
             reply = await self._scripts.execute("XAUTOCLAIM", *claim)
             cursor = reply[0].decode()
             taken += _entries(reply[1])
+            taken += await self._gone(reply)
             if cursor == "0-0":
                 break
         return taken
+
+    async def _gone(self, reply: Any) -> list[Entry]:
+        """Entries that the XAUTOCLAIM of `reply` found gone from the stream. 7.0 and newer name them, and have dropped them; 6.2 hands
+        them over without saying which, and keeps them pending."""
+        named = [Entry(id_.decode(), {}) for id_ in (reply[2] if len(reply) > 2 else ())]  # noqa: PLR2004
+        if all(id_ is not None for id_, _ in reply[1]):
+            return named
+        return [entry for entry in await self.own_history("0", GONE_AT_ONCE) if not entry.fields]
 
     async def deliveries(self, entry: Entry) -> int:
         """How often a pending entry was handed out so far."""
@@ -110,6 +121,18 @@ class StreamReader:
     async def done(self, entry: Entry) -> None:
         await self._scripts.execute("XACK", self._stream, self._group, entry.id)
 
+    async def leave(self, idle_milliseconds: int) -> int:
+        """Hand back what is unfinished, to whoever reclaims what is idle for so long; how much that was. Then, when it is
+        nothing, this consumer is taken out of its group."""
+        try:
+            return int(
+                await self._scripts.run(
+                    _LEAVE, [self._stream], [self._group, self._consumer, idle_milliseconds]
+                )
+            )
+        except ResponseError:  # the group is gone, and all that was pending in it
+            return 0
+
 
 def _entries_of_read(reply: Any) -> list[Entry]:
     """XREADGROUP answers a list of (stream, entries) pairs, or a mapping under RESP3."""
@@ -118,5 +141,5 @@ def _entries_of_read(reply: Any) -> list[Entry]:
 
 
 def _entries(raw: Any) -> list[Entry]:
-    """Entries of a reply. A trimmed one comes without fields (6.2 gives no id either) and is no longer there to handle."""
+    """Entries of a reply. One that is no longer in the stream comes without fields, or (6.2, when reclaimed) without an id either."""
     return [Entry(id_.decode(), fields or {}) for id_, fields in raw if id_ is not None]

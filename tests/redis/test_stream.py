@@ -9,6 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from shared import consumer as consumer_module
+from shared import metrics
+from shared import stream as stream_module
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
@@ -55,7 +57,12 @@ class Harness:
 
 
 @pytest.fixture
-async def harness(client: Redis, redis_server: RedisServer) -> AsyncIterator[Harness]:
+async def harness(
+    client: Redis, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Harness]:
+    monkeypatch.setattr(
+        stream_module, "BLOCK_SECONDS", 0.05
+    )  # or each test waits for the end of its last read
     blocking = connect(redis_server.url, blocking=True)
     yield Harness(client, blocking)
     await blocking.aclose()
@@ -143,6 +150,72 @@ async def test_what_a_dead_consumer_left_behind_is_taken_over(
     async with harness.consuming(handle):
         await wait_until(lambda: seen, "the abandoned event")
         await wait_until(lambda: _is_zero(harness.pending), "nothing pending")
+
+
+async def test_an_orderly_end_takes_the_consumer_out_of_its_group(
+    store: Store, client: Redis, harness: Harness
+) -> None:
+    async def handle(entry: Entry) -> None: ...
+
+    await store.receive(notification())
+    async with harness.consuming(handle) as consumer:
+        await wait_until(lambda: consumer.healthy, "the group")
+        assert len(await client.xinfo_consumers(KEYS.events, GROUP)) == 1
+    assert await client.xinfo_consumers(KEYS.events, GROUP) == []
+
+
+async def test_what_an_ending_consumer_cannot_finish_is_a_siblings_at_once(
+    store: Store, client: Redis, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "RECLAIM_IDLE", 3_600_000)
+    monkeypatch.setattr(consumer_module, "RECLAIM_EVERY", 0.05)
+    seen: list[str] = []
+
+    async def refuse(entry: Entry) -> None:
+        raise ZeroDivisionError
+
+    async def handle(entry: Entry) -> None:
+        seen.append(entry.id)
+
+    await store.receive(notification())
+    async with harness.consuming(refuse) as consumer:
+        await wait_until(lambda: consumer.healthy, "the group")
+        await wait_until(harness.pending, "the entry")
+    assert [one["name"] for one in await client.xinfo_consumers(KEYS.events, GROUP)] == [b"one"]
+    async with harness.consuming(handle, name="two"):
+        await wait_until(lambda: seen, "the sibling to take it")
+
+
+async def test_leaving_a_group_that_is_gone_is_no_trouble(client: Redis, harness: Harness) -> None:
+    async def handle(entry: Entry) -> None: ...
+
+    async with harness.consuming(handle) as consumer:
+        await wait_until(lambda: consumer.healthy, "the group")
+        consumer._stopping.set()  # noqa: SLF001
+        await client.delete(KEYS.events)
+
+
+@pytest.mark.parametrize("left_by", ["one", "dead"])
+async def test_an_entry_that_is_gone_from_the_stream_is_told_and_does_not_stay_pending(
+    left_by: str, store: Store, client: Redis, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer_module, "RECLAIM_IDLE", 10)
+    monkeypatch.setattr(consumer_module, "RECLAIM_EVERY", 0.05)
+
+    async def handle(entry: Entry) -> None: ...
+
+    def lost() -> float:
+        return metrics.EVENTS_LOST.labels(GROUP)._value.get()  # noqa: SLF001
+
+    await store.receive(notification())
+    await client.xgroup_create(KEYS.events, GROUP, id="0")
+    await client.xreadgroup(GROUP, left_by, {KEYS.events: ">"})
+    await client.xtrim(KEYS.events, maxlen=0, approximate=False)
+    before = lost()
+    async with harness.consuming(handle) as consumer:
+        await wait_until(lambda: consumer.healthy, "the group")
+        await wait_until(lambda: _is_zero(harness.pending), "nothing pending")
+    assert lost() == before + 1
 
 
 async def test_an_entry_whose_handler_found_redis_away_comes_again(store: Store, harness: Harness) -> None:
