@@ -29,7 +29,7 @@ from shared.config_file import load_config
 from shared.health import Check
 from shared.keys import PROBE, PROBE_LIFETIME
 from shared.redis_client import Scripts, StoreUnavailableError, connect
-from shared.signing_keys import signing_keys
+from shared.signing_keys import configured_keys, new_key, signing_keys
 
 DEFAULT_CONFIG = Path("config/config.yaml")
 READY_CHECK_TIMEOUT = 1.0
@@ -255,6 +255,15 @@ def readiness(service: Service, redises: Redises, **more: Check) -> dict[str, Ch
 
 async def ack_keys(config: Config, redises: Redises, known: Sequence[str] = ()) -> tuple[str, ...]:
     """The keys that sign acknowledge links, the same in every service and replica. `known`: those that we have had so far."""
+    candidate = known[0] if known else None
+    return await signing_keys(*_secrets(config), redises.client, candidate)
+
+
+def first_ack_keys(config: Config) -> tuple[str, ...]:
+    """Something to begin with before Redis was asked: what is configured, or a key that nobody has signed with yet."""
+    return configured_keys(*_secrets(config)) or (new_key(),)
+
+
+def _secrets(config: Config) -> tuple[str | None, list[str]]:
     secret = config.gateway_secret.get_secret_value() if config.gateway_secret else None
-    previous = [key.get_secret_value() for key in config.gateway_secret_previous]
-    return await signing_keys(secret, previous, redises.client, known[0] if known else None)
+    return secret, [key.get_secret_value() for key in config.gateway_secret_previous]

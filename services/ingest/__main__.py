@@ -15,13 +15,14 @@ from shared.dead_letters import DeadLetters
 from shared.health import Check
 from shared.links import AckLinks
 from shared.redis_client import Scripts
-from shared.service import Redises, Service, ack_keys, main, readiness
+from shared.service import Redises, Service, ack_keys, first_ack_keys, main, readiness
 from shared.store import Store
 
 
 async def serve(service: Service, config: Config) -> None:
     redises = Redises.of(config.redis)
-    links = AckLinks(config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises)))
+    # It listens at once: while Redis is away, senders hear 503 and not nothing.
+    links = AckLinks(config.ack_base_url, first_ack_keys(config))
     acknowledge = AcknowledgePage(
         store := Store(redises.scripts), links, lambda known: ack_keys(config, redises, known)
     )

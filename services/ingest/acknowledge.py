@@ -53,11 +53,13 @@ class AcknowledgePage:
     """Serves /api/ack/{incident_id}. Tells nothing about an incident to who has no link that we signed."""
 
     def __init__(self, store: Store, links: AckLinks, read_keys: ReadKeys | None = None) -> None:
-        """`read_keys`: asked again when a signature is not known. After Redis lost its data others may sign with a new key."""
+        """`read_keys`: asked when a signature is not known. We may have started before Redis, or it lost its data and others sign
+        with a new key."""
         self._store = store
         self._links = links
         self._read_keys = read_keys
-        self._keys_read_at = 0.0
+        self._keys_read_at = -KEYS_EVERY
+        self._knows_keys = read_keys is None
         self._log = structlog.get_logger()
 
     async def __call__(self, request: Request) -> Response:
@@ -76,7 +78,8 @@ class AcknowledgePage:
         if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
             await self._learn_keys()
             if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
-                return Answer(Page.FORGED, pressed=pressed)
+                # Who has not read the keys cannot call anybody a forger.
+                return Answer(Page.FORGED if self._knows_keys else Page.UNAVAILABLE, pressed=pressed)
         name = ""
         try:
             if pressed:
@@ -107,6 +110,7 @@ class AcknowledgePage:
         self._keys_read_at = time.monotonic()
         try:
             self._links = self._links.accepting(await self._read_keys(self._links.keys))
+            self._knows_keys = True
         except StoreUnavailableError as error:
             self._log.warning("signing_keys_not_read", error=str(error))
 

@@ -14,10 +14,11 @@ from starlette.routing import Route
 from services.ingest.acknowledge import AcknowledgePage
 from shared.links import AckLinks, expiry
 from shared.notification import Call, Notification
-from shared.redis_client import Scripts, connect
-from shared.signing_keys import signing_keys
+from shared.redis_client import Scripts, StoreUnavailableError, connect
+from shared.signing_keys import new_key, signing_keys
 from shared.store import Store
 from tests.unit.acknowledge.stage import ALERTS, FACTS, LINKS, app_of
+from tests.waiting import wait_until
 
 Visitor = partial[Awaitable[httpx.Response]]
 NOTIFICATION = Notification(
@@ -101,3 +102,29 @@ async def test_a_key_that_redis_has_lost_is_put_back_by_who_still_has_it(redis: 
     await redis.flushall()
     assert await signing_keys(None, (), redis, before[0]) == before
     assert await signing_keys(None, (), redis) == before
+
+
+async def test_who_started_before_redis_calls_nobody_a_forger(redis: Redis) -> None:
+    """Ingest listens at once, with a key that nobody has signed with, and learns the kept one from the first link."""
+    links = AckLinks("https://ackstream.example", await signing_keys(None, (), redis))
+    incident = (await Store(Scripts(redis)).receive(NOTIFICATION)).incident
+    away = True
+
+    async def read_keys(known: Sequence[str]) -> tuple[str, ...]:
+        if away:
+            raise StoreUnavailableError("not yet")
+        return await signing_keys(None, (), redis, known[0])
+
+    page = AcknowledgePage(
+        Store(Scripts(redis)), AckLinks("https://ackstream.example", (new_key(),)), read_keys
+    )
+    app = Starlette(routes=[Route("/api/ack/{incident_id}", page.__call__)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as visitor:
+        for _ in range(2):  # also within the second in which Redis is not asked again
+            assert (await visitor.get(links.url(incident.id, expiry(incident)))).status_code == 503
+        away = False
+
+        async def opens() -> bool:
+            return (await visitor.get(links.url(incident.id, expiry(incident)))).status_code == 200
+
+        await wait_until(opens, "the link to be known")
