@@ -111,6 +111,7 @@ _FOLDS: dict[str, Callable[[Story, Happening], None]] = {
     EventType.ESCALATED: _escalated,
     EventType.RESOLVED: _closed,
     EventType.SUPERSEDED: _closed,
+    EventType.EXPIRED: _closed,
     EventType.NOTIFIED: _told,
 }
 
@@ -184,6 +185,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.UPDATED: _notification,
     EventType.RESOLVED: _notification,
     EventType.SUPERSEDED: lambda data: f"by {data.get('by')}",
+    EventType.EXPIRED: lambda data: f"last mentioned {data.get('mentioned_at')}",
     EventType.ACKNOWLEDGED: lambda data: f"by {data.get('by')}, through {data.get('door')}",
     EventType.ESCALATION_CLAIMED: lambda data: f"attempt {data.get('attempt')}",
     EventType.ESCALATION_FAILED: _failure,

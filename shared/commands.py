@@ -20,6 +20,7 @@ class EventType(StrEnum):
     ESCALATED = "escalated"
     RESOLVED = "resolved"
     SUPERSEDED = "superseded"
+    EXPIRED = "expired"
     NOTIFIED = "notified"
     NOTIFICATION_FAILED = "notification_failed"
 
@@ -41,6 +42,10 @@ class Reason(StrEnum):
     RESOLVED_BEFORE_FIRING = "resolved_before_firing"
     RESOLVED_OTHER_EPISODE = "resolved_other_episode"
     ALREADY_RESOLVED = "already_resolved"
+    # an incident that nobody mentions any more
+    EXPIRED = "expired"
+    STILL_MENTIONED = "still_mentioned"
+    STILL_OWED = "still_owed"
     # acknowledgement
     ACKNOWLEDGED = "acknowledged"
     ALREADY_ACKNOWLEDGED = "already_acknowledged"
@@ -86,6 +91,13 @@ class Resolve:
 
     notification: Notification
     new_id: str
+
+
+@dataclass(frozen=True)
+class Expire:
+    """Nobody has mentioned the incident for `after`. What is still to be told or escalated keeps it open."""
+
+    after: timedelta
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,7 @@ class DeliveryFailed:
 Command = (
     Fire
     | Resolve
+    | Expire
     | Acknowledge
     | Claim
     | RecordWritten

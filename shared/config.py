@@ -195,6 +195,14 @@ class RedisConfig(Section):
         allow_inf_nan=False,
         description="How long events stay in the stream, for replay. What a stage has not read yet stays longer.",
     )
+    open_days: float = Field(
+        30,
+        gt=0,
+        le=365,
+        allow_inf_nan=False,
+        description="How long an incident stays open that no notification mentions any more. Then it is closed as expired, and its "
+        "message says so. What is still to be escalated or told stays.",
+    )
     insecure_skip_verify: bool = Field(
         False, description="With TLS: do not check who answers. For development only."
     )
@@ -210,6 +218,10 @@ class RedisConfig(Section):
     @property
     def events_age(self) -> timedelta:
         return timedelta(days=self.events_days)
+
+    @property
+    def open_age(self) -> timedelta:
+        return timedelta(days=self.open_days)
 
     @property
     def uses_tls(self) -> bool:

@@ -29,12 +29,16 @@ class Due:
 
 
 class DueTimes:
-    def __init__(self, scripts: Scripts, key: str) -> None:
+    """`age`: how long after its moment in the set an incident is due."""
+
+    def __init__(self, scripts: Scripts, key: str, age: timedelta = timedelta(0)) -> None:
         self._scripts = scripts
         self._key = key
+        self._age = age
 
     async def lease(self, limit: int) -> Due:
-        reply = await self._scripts.run(_LEASE, [self._key], [limit, round(LEASE.total_seconds() * 1000)])
+        times = [round(span.total_seconds() * 1000) for span in (LEASE, self._age)]
+        reply = await self._scripts.run(_LEASE, [self._key], [limit, *times])
         now, following, *ids = reply
         next_in = timedelta(milliseconds=max(0.0, float(following) - int(now))) if following else None
         return Due(tuple(id_.decode() for id_ in ids), next_in)

@@ -23,7 +23,10 @@ def fire(incident: Incident | None, command: Fire, now: datetime) -> Step:
     if incident is None:
         return _open(command, now, Reason.OPENED)
     if incident.closure:
-        if _is_late(notification, incident.starts, incident.closure.at, now):
+        expired = (
+            incident.closure.state is State.EXPIRED
+        )  # then this is the mention that nobody expected any more
+        if not expired and _is_late(notification, incident.starts, incident.closure.at, now):
             return Step(incident, Reason.LATE_AFTER_RESOLVE)
         return _open(command, now, Reason.REOPENED, after=incident)
     if _joins(incident, notification, now):

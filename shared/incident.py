@@ -15,6 +15,7 @@ class State(StrEnum):
     ESCALATED = "escalated"
     RESOLVED = "resolved"
     SUPERSEDED = "superseded"
+    EXPIRED = "expired"
 
 
 class Acknowledgement(Frozen):
@@ -27,7 +28,7 @@ class Acknowledgement(Frozen):
 class Closure(Frozen):
     at: datetime
     state: State
-    """RESOLVED or SUPERSEDED."""
+    """RESOLVED, SUPERSEDED or EXPIRED."""
     never_fired: bool = False
     """The resolved notification came without, or before, its firing one: there was nothing to tell anybody."""
 
@@ -159,6 +160,11 @@ class Incident(Frozen):
         ):  # also when closed: find out what became of the attempt
             return self.escalation.due
         return self.escalation.due or self.deadline if self.awaits_escalation else None
+
+    @property
+    def mentioned_at(self) -> datetime | None:
+        """When a notification last spoke of it, or its deadline where that is later; None once it is closed."""
+        return None if self.closure else max(self.seen_at, self.deadline or self.seen_at)
 
     @property
     def delivery_due(self) -> datetime | None:

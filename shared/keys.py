@@ -6,8 +6,11 @@ All keys of one partition share the hash tag `{ackstream:N}`, so that each scrip
 from dataclasses import dataclass
 from datetime import timedelta
 
-OPEN_LIFETIME = timedelta(days=30)
-"""An open incident and its ACK key live this long after their last change (and after their deadline)."""
+OPEN_LIFETIME = timedelta(days=400)
+"""An incident that is not closed lives this long after its last change (and after its deadline), with its ACK key. Long before,
+whom nobody mentions any more is closed as expired (`redis.open_days`), unless something is still owed."""
+
+RECENT_LIFETIME = timedelta(days=30)
 
 CLOSED_LIFETIME = timedelta(days=7)
 """A closed incident stays readable this long: late copies, pages behind old links, people at the next day's review."""
@@ -27,6 +30,15 @@ PROBE_LIFETIME = 10_000
 def slack_hold(channel: str) -> str:
     """String: present while Slack's own Retry-After forbids calls for `channel`; it lives just as long."""
     return f"ackstream:slack-hold:{channel}"
+
+
+def has_owner(key: str) -> bool:
+    """Whether `key` may be without a lifetime: somebody takes out of it what is over, or it belongs to the installation."""
+    tag, _, name = key.partition("}:")
+    return key == SIGNING_KEYS or (tag.startswith("{ackstream:") and name in _OWNED)
+
+
+_OWNED = ("events", "deadlines", "deliveries", "mentions", "recent", "dead")
 
 
 @dataclass(frozen=True)
@@ -55,8 +67,14 @@ class Keys:
         return f"{self._tag}:deliveries"
 
     @property
+    def mentions(self) -> str:
+        """Sorted set: id of an incident that is not closed → Unix milliseconds of its last mention, or of its deadline where that
+        is later. Entries leave when their incident is closed, which services/escalator/expiry.py sees to at last."""
+        return f"{self._tag}:mentions"
+
+    @property
     def recent(self) -> str:
-        """Sorted set: incident id → Unix milliseconds of its opening, for people. Cut by age at every commit."""
+        """Sorted set: incident id → Unix milliseconds of its opening, for people. Cut by age (RECENT_LIFETIME) at every commit."""
         return f"{self._tag}:recent"
 
     @property

@@ -122,18 +122,25 @@ class Store:
         if incident:
             await self.schedule(incident)
         else:
-            await self._scripts.execute("ZREM", _keys_of(incident_id).deadlines, incident_id)
+            await self.forget(incident_id)
+
+    async def forget(self, incident_id: str) -> None:
+        """There is no such incident (any more): nobody need look for it again."""
+        keys = _keys_of(incident_id)
+        for key in (keys.deadlines, keys.deliveries, keys.mentions):
+            await self._scripts.execute("ZREM", key, incident_id)
 
 
 def _commit_call(step: Step, now: datetime, open_names: str) -> tuple[list[str], list[str | int]]:
     incident = step.incident
     assert incident is not None  # noqa: S101  for the type checker: a step with changes has one
     keys = _keys_of(incident.id)
-    names = [keys.events, keys.deadlines, keys.deliveries, keys.recent, keys.open(incident.dedup_key)]
+    names = [keys.events, keys.deadlines, keys.deliveries, keys.mentions, keys.recent]
+    names.append(keys.open(incident.dedup_key))
     args: list[str | int] = [
         secrets.token_hex(8),
         len(step.changes),
-        _milliseconds(now - lifetimes.OPEN_LIFETIME),
+        _milliseconds(now - lifetimes.RECENT_LIFETIME),
         incident.id,
         _lifetime(incident, now),
         open_names,
@@ -155,6 +162,7 @@ def _change_args(change: Change, now: datetime) -> list[str | int]:
         _lifetime(incident, now),
         _milliseconds(incident.escalation_due),
         _milliseconds(incident.delivery_due),
+        _milliseconds(incident.mentioned_at),
         ack.model_dump_json() if ack else "",
         _milliseconds(incident.opened_at) if incident.version == 1 else "",
         len(change.events),

@@ -18,13 +18,14 @@ from shared.commands import (
     EscalationFailed,
     Event,
     EventType,
+    Expire,
     Fire,
     Reason,
     RecordWritten,
     Resolve,
     Step,
 )
-from shared.incident import Acknowledgement, Effort, Incident, Lease, Message, State
+from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Message, State
 
 
 def advance(  # noqa: C901, PLR0911  one line per command
@@ -39,6 +40,8 @@ def advance(  # noqa: C901, PLR0911  one line per command
     if incident is None:
         return Step(None, Reason.UNKNOWN_INCIDENT)
     match command:
+        case Expire():
+            return _expire(incident, command, now)
         case Acknowledge():
             return _acknowledge(incident, command, now)
         case Claim():
@@ -74,6 +77,19 @@ def _changed(
     return Step(changed, reason, (Change(changed, events),))
 
 
+def _expire(incident: Incident, command: Expire, now: datetime) -> Step:
+    mentioned = incident.mentioned_at
+    if mentioned is None:
+        return Step(incident, Reason.ALREADY_CLOSED)
+    if now - mentioned < command.after:
+        return Step(incident, Reason.STILL_MENTIONED)
+    if incident.escalation_due or incident.delivery_due:  # a page that is owed does not lapse
+        return Step(incident, Reason.STILL_OWED)
+    closure = Closure(at=now, state=State.EXPIRED)
+    data = {"mentioned_at": mentioned.isoformat()}
+    return _changed(incident, now, Reason.EXPIRED, EventType.EXPIRED, data, visible=True, closure=closure)
+
+
 def _acknowledge(incident: Incident, command: Acknowledge, now: datetime) -> Step:
     refusals = {
         State.ACKNOWLEDGED: Reason.ALREADY_ACKNOWLEDGED,
@@ -81,6 +97,7 @@ def _acknowledge(incident: Incident, command: Acknowledge, now: datetime) -> Ste
         State.ESCALATED: Reason.ALREADY_ESCALATED,
         State.RESOLVED: Reason.ALREADY_CLOSED,
         State.SUPERSEDED: Reason.ALREADY_CLOSED,
+        State.EXPIRED: Reason.ALREADY_CLOSED,
     }
     if refusal := refusals.get(incident.state):
         return Step(incident, refusal)

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from ops.embedded import find_servers
+from shared.keys import has_owner
 from shared.redis_client import Scripts, connect
 from shared.store import Store
 from tests.servers import RedisServer
@@ -50,7 +51,14 @@ async def client(redis_server: RedisServer) -> AsyncIterator[Redis]:
     client = connect(redis_server.url)
     await client.flushall()
     yield client
+    assert await orphans(client) == [], "keys of ours without a lifetime and without an owner"
     await client.aclose()
+
+
+async def orphans(client: Redis) -> list[str]:
+    """Keys of ours that would stay for ever: shared/keys.py must give each a lifetime or an owner."""
+    found = [key.decode() async for key in client.scan_iter("*ackstream*", count=1000)]
+    return [key for key in found if not has_owner(key) and await client.ttl(key) == -1]
 
 
 @pytest.fixture

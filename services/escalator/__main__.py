@@ -7,6 +7,7 @@ import httpx
 from starlette.applications import Starlette
 
 from services.escalator.escalator import Escalator
+from services.escalator.expiry import Expiry
 from services.escalator.servicenow import ServiceNow
 from shared.config import Config, ServiceNowConfig
 from shared.consumer import Consumer
@@ -39,7 +40,9 @@ async def serve(service: Service, config: Config) -> None:
         reader, escalator.handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency
     )
     retention = Retention(redises.scripts, keys.events, config.redis.events_age, service.stopping)
-    jobs, checks = [consumer.run, retention.run], {"stream": consumer.check}
+    age = config.redis.open_age
+    expiry = Expiry(store, DueTimes(redises.scripts, keys.mentions, age), age, service.stopping)
+    jobs, checks = [consumer.run, retention.run, expiry.run], {"stream": consumer.check}
     if config.oncall.configured:
         jobs.append(poller.run)
         checks["deadlines"] = poller.check

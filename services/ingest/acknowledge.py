@@ -43,9 +43,10 @@ _PAGES = {
     State.ESCALATED: Page.ALREADY_ESCALATED,
     State.RESOLVED: Page.RESOLVED,
     State.SUPERSEDED: Page.SUPERSEDED,
+    State.EXPIRED: Page.INCIDENT_EXPIRED,
 }
 # Every other page is named after its reason.
-_REASONS = {Page.RESOLVED: Reason.ALREADY_CLOSED, Page.SUPERSEDED: Reason.ALREADY_CLOSED}
+_REASONS = dict.fromkeys((Page.RESOLVED, Page.SUPERSEDED, Page.INCIDENT_EXPIRED), Reason.ALREADY_CLOSED)
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 

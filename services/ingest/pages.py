@@ -36,7 +36,9 @@ class Page(StrEnum):
     ALREADY_ESCALATED = "already_escalated"
     RESOLVED = "resolved"
     SUPERSEDED = "superseded"
+    INCIDENT_EXPIRED = "incident_expired"
     EXPIRED = "expired"
+    """The link is."""
     FORGED = "forged"
     UNKNOWN_INCIDENT = "unknown_incident"
     UNAVAILABLE = "unavailable"
@@ -54,7 +56,10 @@ _REFUSALS = {
     Page.FORM_TOO_SLOW: HTTPStatus.REQUEST_TIMEOUT,
     Page.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
 }
-_TOO_LATE = {Page.ESCALATION_IN_PROGRESS, Page.ALREADY_ESCALATED, Page.RESOLVED, Page.SUPERSEDED}
+_TOO_LATE = {
+    *(Page.ESCALATION_IN_PROGRESS, Page.ALREADY_ESCALATED),
+    *(Page.RESOLVED, Page.SUPERSEDED, Page.INCIDENT_EXPIRED),
+}
 _HEADERS = {
     Page.UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
     Page.METHOD_NOT_ALLOWED: {"Allow": ALLOWED_METHODS},

@@ -17,6 +17,7 @@ COLORS = {
     State.ESCALATED: "#7B1FA2",
     State.RESOLVED: "#36A64F",
     State.SUPERSEDED: "#8D8D8D",
+    State.EXPIRED: "#8D8D8D",
 }
 
 MAX_BUTTON = 75

@@ -48,6 +48,9 @@ def _closure(incident: Incident) -> str:
         return ""
     if incident.closure.state is State.SUPERSEDED:
         return f"Superseded by a newer incident, {date(incident.closure.at)}"
+    if incident.closure.state is State.EXPIRED:
+        silence = span(incident.closure.at - incident.seen_at)
+        return f"Expired {date(incident.closure.at)}: nothing was heard of it for {silence}"
     return f"Resolved {date(incident.closure.at)}, after {span(incident.closure.at - incident.opened_at)}"
 
 

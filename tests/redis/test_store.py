@@ -11,6 +11,7 @@ from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.transitions import advance
+from tests.conftest import orphans
 from tests.episodes import MINUTE, NOON, alert, notification, resolved
 
 KEYS = Keys()
@@ -158,13 +159,28 @@ async def test_scheduling_from_an_old_version_changes_nothing(store: Store, clie
 
 
 async def test_every_key_has_a_lifetime_or_an_owner(store: Store, client: Redis) -> None:
+    """Each test on a real server checks it at its end; here is that the check would tell."""
     step = await store.receive(notification())
     assert step.incident
     await store.apply(step.incident.id, Acknowledge("anna", "link"))
-    await store.receive(notification(alert("b")))
-    owned = {KEYS.events, KEYS.deadlines, KEYS.deliveries, KEYS.recent, KEYS.dead}
-    for key in await client.keys("*"):
-        assert key.decode() in owned or await client.pttl(key) > 0, key
+    assert await orphans(client) == []
+    await client.persist(KEYS.ack(step.incident.id))
+    await client.set("ackstream:forgotten", 1)
+    assert sorted(await orphans(client)) == ["ackstream:forgotten", KEYS.ack(step.incident.id)]
+    await client.flushall()
+
+
+async def test_an_incident_that_is_not_closed_is_known_by_its_last_mention(
+    store: Store, client: Redis
+) -> None:
+    first = await store.receive(notification(wait=None))
+    again = await store.receive(notification(wait=None))
+    assert first.incident
+    assert again.incident
+    mention = await client.zscore(KEYS.mentions, first.incident.id)
+    assert mention == round(again.incident.seen_at.timestamp() * 1000)
+    await store.receive(resolved())
+    assert await client.zcard(KEYS.mentions) == 0
 
 
 async def test_scripts_survive_a_script_flush(store: Store, client: Redis) -> None:

@@ -165,4 +165,5 @@ SCENES: dict[str, Incident] = {
         State.RESOLVED, acknowledgement=ACK.model_copy(update={"at": NOW - timedelta(minutes=5)})
     ),
     "superseded": closed(State.SUPERSEDED),
+    "expired": closed(State.EXPIRED),
 }

@@ -111,6 +111,7 @@ async def test_a_page_stays_small_whatever_the_sender_put_in() -> None:
         (escalated(), "Already escalated as INC0010001 The record was written at 14:28:44 UTC, 41 s ago."),
         (closed(State.RESOLVED), "over since 14:28:25 UTC, and lasted 6 min 12 s."),
         (closed(State.SUPERSEDED), "Replaced by a newer incident"),
+        (closed(State.EXPIRED), "Closed: nothing was heard of it any more"),
         (SCENES["acknowledged_in_doubt"], "a record in ServiceNow may exist all the same"),
         (SCENES["overdue_in_doubt"], "a record may exist all the same"),
         (
@@ -152,6 +153,7 @@ async def test_the_first_to_press_has_it() -> None:
         (escalated(), "You were 41 s too late"),
         (closed(State.RESOLVED), "your click changed nothing"),
         (closed(State.SUPERSEDED), "Your click changed nothing"),
+        (closed(State.EXPIRED), "Your click changed nothing"),
     ],
 )
 async def test_pressing_too_late_is_a_conflict_that_says_so(subject: Incident, said: str) -> None:
@@ -254,7 +256,14 @@ async def test_an_expired_link_to_an_open_incident_does_nothing_and_says_so(send
 
 @pytest.mark.parametrize(
     ("scene", "pressed"),
-    [("acknowledged", 200), ("escalating", 409), ("escalated", 409), ("resolved", 409), ("superseded", 409)],
+    [
+        ("acknowledged", 200),
+        ("escalating", 409),
+        ("escalated", 409),
+        ("resolved", 409),
+        ("superseded", 409),
+        ("expired", 409),
+    ],
 )
 async def test_an_expired_link_shows_what_became_of_its_incident(scene: str, pressed: int) -> None:
     assert words(await get(SCENES[scene], LONG_AGO)) == words(await get(SCENES[scene]))

@@ -14,6 +14,7 @@ from shared.commands import (
     DeliveryFailed,
     EscalationFailed,
     EventType,
+    Expire,
     Fire,
     Reason,
     RecordWritten,
@@ -60,11 +61,13 @@ STATES = {
     State.SUPERSEDED: advance(opened(), Fire(notification(alert("b")), incident_id(2)), NOON + MINUTE)
     .changes[0]
     .incident,
+    State.EXPIRED: after(opened(None), (Expire(MINUTE), MINUTE)),
 }
 COMMANDS: dict[str, Command] = {
     "fire the same": fire(),
     "fire a new episode": Fire(notification(alert("a", NOON + 2 * MINUTE)), incident_id(2)),
     "resolve": Resolve(resolved(), incident_id(2)),
+    "expire": Expire(MINUTE),
     "acknowledge": Acknowledge("bob", "link"),
     "claim": Claim("w2", LEASE, GRACE),
     "record written": RecordWritten("w1", RECORD),
@@ -74,17 +77,18 @@ COMMANDS: dict[str, Command] = {
     "delivery failed": DeliveryFailed("n1", "ratelimited", SECOND),
 }
 TABLE = """
-                    | open             | acknowledged         | escalating             | escalated         | resolved           | superseded
-fire the same       | repeated         | repeated             | repeated               | repeated          | late_after_resolve | late_after_resolve
-fire a new episode  | new_episode      | new_episode          | new_episode            | new_episode       | reopened           | reopened
-resolve             | resolved         | resolved             | resolved               | resolved          | already_resolved   | already_resolved
-acknowledge         | acknowledged     | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed
-claim               | claimed          | already_acknowledged | claimed_by_another     | already_escalated | already_closed     | already_closed
-record written      | escalated        | escalated            | escalated              | already_escalated | escalated          | escalated
-escalation failed   | lease_lost       | lease_lost           | escalation_failed      | lease_lost        | lease_lost         | lease_lost
-begin delivery      | delivery_begun   | delivery_begun       | delivery_begun         | delivery_begun    | delivery_begun     | delivery_begun
-delivered           | delivered        | delivered            | delivered              | delivered         | delivered          | delivered
-delivery failed     | lease_lost       | lease_lost           | lease_lost             | lease_lost        | lease_lost         | lease_lost
+                   | open            | acknowledged         | escalating             | escalated         | resolved           | superseded         | expired
+fire the same      | repeated        | repeated             | repeated               | repeated          | late_after_resolve | late_after_resolve | reopened
+fire a new episode | new_episode     | new_episode          | new_episode            | new_episode       | reopened           | reopened           | reopened
+resolve            | resolved        | resolved             | resolved               | resolved          | already_resolved   | already_resolved   | already_resolved
+expire             | still_owed      | expired              | still_owed             | expired           | already_closed     | already_closed     | already_closed
+acknowledge        | acknowledged    | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
+claim              | claimed         | already_acknowledged | claimed_by_another     | already_escalated | already_closed     | already_closed     | already_closed
+record written     | escalated       | escalated            | escalated              | already_escalated | escalated          | escalated          | escalated
+escalation failed  | lease_lost      | lease_lost           | escalation_failed      | lease_lost        | lease_lost         | lease_lost         | lease_lost
+begin delivery     | delivery_begun  | delivery_begun       | delivery_begun         | delivery_begun    | delivery_begun     | delivery_begun     | delivery_begun
+delivered          | delivered       | delivered            | delivered              | delivered         | delivered          | delivered          | delivered
+delivery failed    | lease_lost      | lease_lost           | lease_lost             | lease_lost        | lease_lost         | lease_lost         | lease_lost
 """
 ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip("\n").splitlines()]
 CASES = [
@@ -95,7 +99,7 @@ CASES = [
 @pytest.mark.parametrize(("state", "command", "reason"), CASES)
 def test_every_state_answers_every_command_with_a_named_reason(state: str, command: str, reason: str) -> None:
     incident = STATES[State(state)]
-    now = DUE + SECOND if command == "claim" else incident.seen_at + MINUTE
+    now = {"claim": DUE + SECOND, "expire": DUE + MINUTE}.get(command, incident.seen_at + MINUTE)
     step = advance(incident, COMMANDS[command], now)
     assert step.reason == reason
     for change in step.changes:
@@ -104,6 +108,23 @@ def test_every_state_answers_every_command_with_a_named_reason(state: str, comma
         assert all(event.version == change.incident.version for event in change.events)
     if not step.changes:
         assert step.incident == incident
+
+
+def test_what_somebody_still_mentions_does_not_expire() -> None:
+    escalated = STATES[State.ESCALATED]
+    assert advance(escalated, Expire(MINUTE), DUE + MINUTE - SECOND).reason is Reason.STILL_MENTIONED
+
+
+def test_what_is_still_to_be_told_does_not_expire() -> None:
+    delivery = DeliveryFailed("n1", "invalid_auth", MINUTE)
+    parked = after(STATES[State.ACKNOWLEDGED], (BeginDelivery("n1", LEASE), MINUTE), (delivery, MINUTE))
+    assert advance(parked, Expire(MINUTE), DUE + 60 * MINUTE).reason is Reason.STILL_OWED
+
+
+def test_an_expired_incident_that_is_mentioned_after_all_is_news_and_no_late_copy() -> None:
+    expired = after(opened(None), (Expire(MINUTE), MINUTE))
+    step = advance(expired, fire(), NOON + MINUTE + SECOND)
+    assert (step.reason, decided(step).state) == (Reason.REOPENED, State.OPEN)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS.values() if not isinstance(c, Fire | Resolve)])

@@ -96,6 +96,7 @@ def later(incident: Incident) -> list[Incident]:
         {"record": record},
         {"closure": Closure(at=NOW, state=State.RESOLVED)},
         {"closure": Closure(at=NOW, state=State.SUPERSEDED)},
+        {"closure": Closure(at=NOW, state=State.EXPIRED)},
     ]
     return [incident.model_copy(update=update) for update in updates]
 

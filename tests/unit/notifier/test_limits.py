@@ -91,7 +91,9 @@ incidents = st.builds(
     record=st.none()
     | st.builds(Record, sys_id=short, number=hostile, url=urls, instance=st.none() | hostile, at=moments),
     closure=st.none()
-    | st.builds(Closure, at=moments, state=st.sampled_from([State.RESOLVED, State.SUPERSEDED])),
+    | st.builds(
+        Closure, at=moments, state=st.sampled_from([State.RESOLVED, State.SUPERSEDED, State.EXPIRED])
+    ),
 )
 looks = st.builds(
     Look, button_text=hostile, button_style=short | st.just("danger"), disable_button=st.booleans()

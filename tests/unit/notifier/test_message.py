@@ -79,6 +79,11 @@ def clock(time: str) -> str:
             "#8D8D8D",
             "[SUPERSEDED] HighLatency (critical) — api p99 above 2s",
         ),
+        (
+            {"closure": Closure(at=NOON, state=State.EXPIRED)},
+            "#8D8D8D",
+            "[EXPIRED] HighLatency (critical) — api p99 above 2s",
+        ),
     ],
 )
 def test_colour_and_lock_screen_tell_the_state(update: dict[str, Any], color: str, line: str) -> None:
@@ -146,6 +151,10 @@ def test_a_number_that_the_sender_cut_is_a_lower_bound() -> None:
         (
             {"closure": Closure(at=NOON + 5 * MINUTE, state=State.SUPERSEDED)},
             [f"Superseded by a newer incident, {clock('12:05')}"],
+        ),
+        (
+            {"closure": Closure(at=NOON + 30 * MINUTE, state=State.EXPIRED)},
+            [f"Expired {clock('12:30')}: nothing was heard of it for 30 min 0 s"],
         ),
     ],
 )  # fmt: skip
