@@ -21,7 +21,8 @@ class LetterError(Exception):
 
 @dataclass(frozen=True)
 class Letter:
-    """`origin`: `ingest`, or `stream:GROUP`. `size`: of the whole payload in bytes; more than is kept when it was cut."""
+    """`origin`: `ingest`, or `stream:GROUP`, then with the id of its `entry`. `size`: of the whole payload in bytes; more than is kept
+    when it was cut. `attempts`: how often it was tried."""
 
     id: str
     at: datetime
@@ -29,6 +30,8 @@ class Letter:
     error: str
     payload: str
     size: int
+    attempts: int = 1
+    entry: str = ""
 
 
 class Letters:
@@ -103,6 +106,8 @@ def _letter(id_: bytes, fields: dict[bytes, bytes]) -> Letter:
         text.get("error", ""),
         text.get("payload", ""),
         int(text.get("size", 0)),
+        int(text.get("attempts", 1)),
+        text.get("entry", ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""The commands of people who debug at night: they look into Redis, and change nothing but dead letters."""
+"""The commands of people who debug at night: they look into Redis, and change nothing but dead letters and the time of a retry."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -40,6 +40,13 @@ def ask(config_path: Path, data_dir: Path, question: Callable[[Scripts], Awaitab
         raise Failure(str(error)) from None
 
 
+def incident_id_or_fail(text: str) -> None:
+    from shared.identity import is_incident_id  # noqa: PLC0415
+
+    if not is_incident_id(text):
+        raise Failure(f"{text!r} is not an incident id; those have 32 hex digits, as in the acknowledge link")
+
+
 @click.command()
 @click.argument("incident_id")
 @click.option("--at", type=click.DateTime(), help="As it was then, in UTC.")
@@ -49,12 +56,8 @@ def ask(config_path: Path, data_dir: Path, question: Callable[[Scripts], Awaitab
 def explain(incident_id: str, at: datetime | None, config_path: Path, data_dir: Path, output: str) -> None:
     """What happened to INCIDENT_ID, and why it did or did not escalate. Read from the event stream alone."""
     from ops import explain as look  # noqa: PLC0415
-    from shared.identity import is_incident_id  # noqa: PLC0415
 
-    if not is_incident_id(incident_id):
-        raise Failure(
-            f"{incident_id!r} is not an incident id; those have 32 hex digits, as in the acknowledge link"
-        )
+    incident_id_or_fail(incident_id)
     until = at.replace(tzinfo=UTC) if at else None
     story = ask(config_path, data_dir, lambda scripts: look.story_of(scripts, incident_id, until))
     show = look.as_json if output == "json" else look.as_text
@@ -73,16 +76,36 @@ def status(config_path: Path, data_dir: Path, output: str) -> None:
     click.echo(look.as_json(found) if output == "json" else look.as_text(found))
 
 
-@click.command()
+@click.group(invoke_without_command=True)
+@click.pass_context
 @config_option
 @data_dir_option
 @output_option
-def parked(config_path: Path, data_dir: Path, output: str) -> None:
+def parked(context: click.Context, config_path: Path, data_dir: Path, output: str) -> None:
     """Incidents whose message or record does not come through, with the last error and the next try."""
     from ops import parked as look  # noqa: PLC0415
 
+    if context.invoked_subcommand:
+        return
     found = ask(config_path, data_dir, look.parked)
     click.echo(look.as_json(found) if output == "json" else look.as_text(found))
+
+
+@parked.command("retry")
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@click.option("--all", "everything", is_flag=True, help="Whatever waits for its next try.")
+@config_option
+@data_dir_option
+def retry_parked(ids: tuple[str, ...], config_path: Path, data_dir: Path, *, everything: bool) -> None:
+    """Try again now, because what was in the way has been mended. A doubt about an earlier attempt is waited for all the same."""
+    from ops import parked as look  # noqa: PLC0415
+
+    if bool(ids) == everything:
+        raise Failure("name the incidents to try again, or --all", code=2)
+    for incident_id in ids:
+        incident_id_or_fail(incident_id)
+    found = ask(config_path, data_dir, lambda scripts: look.retry(scripts, list(ids)))
+    click.echo(f"{len(found)} due now" if found else "nothing was waiting for its next try")
 
 
 @click.group("dead-letters")

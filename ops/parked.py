@@ -1,48 +1,81 @@
 """`ackstream parked`: incidents whose message or record does not come through, with the last error and the next try."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from ops.timeline import moment
+from shared.commands import Reason, Retry, Stage
 from shared.incident import Effort, Incident
 from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.store import Store
 
 PAGE = 500
+TARGETS = {Stage.DELIVERY: "slack", Stage.ESCALATION: "servicenow"}
 
 
 @dataclass(frozen=True)
 class Parked:
-    """`stage`: `slack` or `servicenow`."""
+    """`stage`: `slack` or `servicenow`. `needs_person`: it will not heal by itself; else it is only being retried."""
 
     incident: str
     title: str
     stage: str
+    needs_person: bool
     attempts: int
     error: str
     next_try: datetime | None
 
 
 async def parked(scripts: Scripts, keys: Keys | None = None) -> list[Parked]:
-    """Soonest next try first. Raises StoreUnavailableError."""
-    keys, store = keys or Keys(), Store(scripts)
+    """What needs a person first, then the soonest next try. Raises StoreUnavailableError."""
     found: set[Parked] = set()
+    async for incident in _waiting(scripts, keys or Keys()):
+        found.update(_of(incident))
+    return sorted(
+        found, key=lambda one: (not one.needs_person, one.next_try is None, one.next_try, one.incident)
+    )
+
+
+async def retry(scripts: Scripts, incident_ids: list[str], keys: Keys | None = None) -> list[str]:
+    """Make the next attempt due now, for these incidents, or for all that wait when none is named. The ids for which that
+    changed anything. Raises StoreUnavailableError."""
+    store = Store(scripts)
+    named = incident_ids or [incident.id async for incident in _waiting(scripts, keys or Keys())]
+    hastened = []
+    for incident_id in dict.fromkeys(named):
+        steps = [await store.apply(incident_id, Retry(stage)) for stage in Stage]
+        if any(step.reason is Reason.RETRY_ASKED for step in steps):
+            hastened.append(incident_id)
+    return hastened
+
+
+async def _waiting(scripts: Scripts, keys: Keys) -> AsyncIterator[Incident]:
+    """Incidents with something that failed or is under way."""
+    store = Store(scripts)
     for key in (keys.deliveries, keys.deadlines):
         start = 0
         while ids := await scripts.execute("ZRANGE", key, start, start + PAGE - 1):
             for id_ in ids:
-                incident = (await store.load(id_.decode())).incident
-                found.update(_of(incident) if incident else ())
+                if incident := (await store.load(id_.decode())).incident:
+                    yield incident
             start += PAGE
-    return sorted(found, key=lambda one: (one.next_try is None, one.next_try, one.incident))
 
 
 def _of(incident: Incident) -> list[Parked]:
-    efforts: dict[str, Effort] = {"slack": incident.delivery, "servicenow": incident.escalation}
+    efforts: dict[Stage, Effort] = {Stage.DELIVERY: incident.delivery, Stage.ESCALATION: incident.escalation}
     return [
-        Parked(incident.id, incident.facts.title, stage, effort.attempts, effort.error, effort.due)
+        Parked(
+            incident.id,
+            incident.facts.title,
+            TARGETS[stage],
+            effort.parked,
+            effort.attempts,
+            effort.error,
+            effort.due,
+        )
         for stage, effort in efforts.items()
         if effort.error
     ]
@@ -52,10 +85,13 @@ def as_text(found: list[Parked]) -> str:
     if not found:
         return "Nothing is parked: every message and every record that was due came through."
     rows = [
-        f"{one.incident}  {one.stage:<10} attempt {one.attempts}: {one.error}"
+        f"{one.incident}  {one.stage:<10} {'needs a person' if one.needs_person else 'retried'}, "
+        f"attempt {one.attempts}: {one.error}"
         f"{f'; next try {moment(one.next_try)}' if one.next_try else ''}  ({one.title})"
         for one in found
     ]
+    if any(one.needs_person for one in found):
+        rows.append("When it is mended: `ackstream parked retry --all`, or wait for the next try.")
     return "\n".join(rows)
 
 

@@ -190,6 +190,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.ESCALATION_CLAIMED: lambda data: f"attempt {data.get('attempt')}",
     EventType.ESCALATION_FAILED: _failure,
     EventType.NOTIFICATION_FAILED: _failure,
+    EventType.RETRY_ASKED: lambda data: f"of the {data.get('stage')}, by hand",
     EventType.ESCALATED: lambda data: f"{data.get('number')}, {data.get('url')}",
     EventType.NOTIFIED: lambda data: (
         f"{'edited' if data.get('edited') else 'posted'} in {data.get('channel')} as {data.get('ts')}"

@@ -21,6 +21,7 @@ class EventType(StrEnum):
     RESOLVED = "resolved"
     SUPERSEDED = "superseded"
     EXPIRED = "expired"
+    RETRY_ASKED = "retry_asked"
     NOTIFIED = "notified"
     NOTIFICATION_FAILED = "notification_failed"
 
@@ -73,6 +74,9 @@ class Reason(StrEnum):
     DUPLICATE_MESSAGE = "duplicate_message"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_PUT_OFF = "delivery_put_off"
+    # a person has mended what was in the way
+    RETRY_ASKED = "retry_asked"
+    NOTHING_TO_RETRY = "nothing_to_retry"
     # anything asked of an incident that is not there
     UNKNOWN_INCIDENT = "unknown_incident"
 
@@ -123,13 +127,15 @@ class RecordWritten:
 
 @dataclass(frozen=True)
 class EscalationFailed:
-    """`doubt` is how long the attempt may still take effect; None: it surely did not. `looked_only`: no new attempt was made."""
+    """`doubt` is how long the attempt may still take effect; None: it surely did not. `looked_only`: no new attempt was made.
+    `needs_person`: it will not heal by itself."""
 
     token: str
     error: str
     retry_in: timedelta
     doubt: timedelta | None = None
     looked_only: bool = False
+    needs_person: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,13 +157,28 @@ class Delivered:
 @dataclass(frozen=True)
 class DeliveryFailed:
     """`doubt` is how long Slack may still take it though its answer was lost; None: it surely did not. `put_off`: Slack was not
-    asked for anything, so it counts for nothing."""
+    asked for anything, so it counts for nothing. `needs_person`: it will not heal by itself."""
 
     token: str
     error: str
     retry_in: timedelta
     doubt: timedelta | None = None
     put_off: bool = False
+    needs_person: bool = False
+
+
+class Stage(StrEnum):
+    """What an incident can be waiting for."""
+
+    DELIVERY = "delivery"
+    ESCALATION = "escalation"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Somebody has mended what was in the way of `stage`: the next attempt is due now. A doubt stays as long as it was."""
+
+    stage: Stage
 
 
 Command = (
@@ -171,6 +192,7 @@ Command = (
     | BeginDelivery
     | Delivered
     | DeliveryFailed
+    | Retry
 )
 
 

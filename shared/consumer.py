@@ -149,8 +149,7 @@ class Consumer:
         try:
             deliveries = await self._reader.deliveries(entry)
             if deliveries >= MAX_DELIVERIES:
-                why = f"{type(error).__name__} at each of {deliveries} deliveries: {error}"
-                await self._dead_letters.add(f"stream:{self._group}", entry.as_json().encode(), why)
+                await self._bury(entry, f"{type(error).__name__} at each delivery: {error}", deliveries)
                 await self._reader.done(entry)
         except StoreUnavailableError as trouble:
             self._trouble = trouble
@@ -160,4 +159,8 @@ class Consumer:
             entry.check_schema()
             await self._handle(entry)
         except UndecodableError as error:
-            await self._dead_letters.add(f"stream:{self._group}", entry.as_json().encode(), str(error))
+            await self._bury(entry, str(error))
+
+    async def _bury(self, entry: Entry, why: str, attempts: int = 1) -> None:
+        origin, payload = f"stream:{self._group}", entry.as_json().encode()
+        await self._dead_letters.add(origin, payload, why, attempts=attempts, entry=entry.id)

@@ -17,20 +17,17 @@ class DeadLetters:
         self._scripts = scripts
         self._key = (keys or Keys()).dead
 
-    async def add(self, origin: str, payload: bytes, error: str) -> None:
-        """Keep `payload`. `origin`: which door or group it came through. Raises StoreUnavailableError when Redis
-        cannot take it."""
+    async def add(
+        self, origin: str, payload: bytes, error: str, *, attempts: int = 1, entry: str = ""
+    ) -> None:
+        """Keep `payload`. `origin`: which door or group it came through; `entry`: as which entry of the event stream, `attempts`: how
+        often it was tried. Raises StoreUnavailableError when Redis cannot take it."""
         cut = round((time.time() - DEAD_LETTER_LIFETIME.total_seconds()) * 1000)
-        kept = (
-            "origin",
-            origin,
-            "error",
-            error[:2000],
-            "payload",
-            payload[:MAX_PAYLOAD],
-            "size",
-            len(payload),
-        )
-        await self._scripts.execute("XADD", self._key, "MINID", "~", cut, "*", *kept)
+        kept = {"origin": origin, "entry": entry, "attempts": attempts, "error": error[:2000]}
+        kept |= {"payload": payload[:MAX_PAYLOAD], "size": len(payload)}
+        fields = [part for pair in kept.items() for part in pair]
+        await self._scripts.execute("XADD", self._key, "MINID", "~", cut, "*", *fields)
         metrics.DEAD_LETTERS.labels(origin).inc()
-        structlog.get_logger().error("dead_letter", origin=origin, error=error, size=len(payload))
+        structlog.get_logger().error(
+            "dead_letter", origin=origin, entry=entry, error=error, size=len(payload)
+        )

@@ -59,6 +59,8 @@ class Effort(Frozen):
     """Failed attempts in a row."""
     retry_at: datetime | None = None
     error: str = ""
+    parked: bool = False
+    """The last attempt failed for a reason that does not heal by itself: tried slowly, until a person has mended it."""
     doubt_until: datetime | None = None
     """Set when an attempt may have taken effect though its answer was lost: until then, look; do not repeat."""
 

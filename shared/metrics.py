@@ -25,6 +25,9 @@ TRIMMED = Counter("ackstream_events_trimmed", "Stream entries that were older th
 DEAD_LETTERS = Counter(
     "ackstream_dead_letters", "Payloads kept because they could not be understood", ["origin"]
 )
+PARKED = Counter(
+    "ackstream_parked", "Attempts that failed for a reason that only a person can mend", ["target"]
+)
 DELIVERIES = Counter("ackstream_deliveries", "Calls to Slack by result", ["call", "result"])
 DELIVERY_SECONDS = Histogram("ackstream_delivery_seconds", "Time of one call to Slack", ["call"])
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])

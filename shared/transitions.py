@@ -23,12 +23,14 @@ from shared.commands import (
     Reason,
     RecordWritten,
     Resolve,
+    Retry,
+    Stage,
     Step,
 )
 from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Message, State
 
 
-def advance(  # noqa: C901, PLR0911  one line per command
+def advance(  # noqa: C901, PLR0911, PLR0912  one line per command
     incident: Incident | None, command: Command, now: datetime
 ) -> Step:
     """Decide what `command` makes of `incident` at `now`. Every outcome, also "nothing to do", has a named reason."""
@@ -56,6 +58,8 @@ def advance(  # noqa: C901, PLR0911  one line per command
             return _delivered(incident, command, now)
         case DeliveryFailed():
             return _delivery_failed(incident, command, now)
+        case Retry():
+            return _retry(incident, command, now)
         case _:
             assert_never(command)
 
@@ -171,7 +175,11 @@ def _escalation_failed(incident: Incident, command: EscalationFailed, now: datet
     if incident.record or effort.lease is None or effort.lease.token != command.token:
         return Step(incident, Reason.LEASE_LOST)
     tried = effort.attempts + (not command.looked_only)
-    settled = Effort(attempts=tried, error=command.error)
+    settled = Effort(
+        attempts=tried,
+        error=command.error,
+        parked=_is_parked(effort, command.looked_only, command.needs_person),
+    )
     reason = Reason.CALLED_OFF
     if command.doubt is not None:
         reason = Reason.ESCALATION_IN_DOUBT
@@ -185,6 +193,11 @@ def _escalation_failed(incident: Incident, command: EscalationFailed, now: datet
     return _changed(
         incident, now, reason, EventType.ESCALATION_FAILED, data, visible=visible, escalation=settled
     )
+
+
+def _is_parked(effort: Effort, untried: bool, needs_person: bool) -> bool:  # noqa: FBT001
+    """Not to have tried says nothing new of what was in the way."""
+    return needs_person or (untried and effort.parked)
 
 
 def _begin_delivery(incident: Incident, command: BeginDelivery, now: datetime) -> Step:
@@ -243,6 +256,7 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
     failed = Effort(
         attempts=effort.attempts + (not command.put_off),
         error=command.error,
+        parked=_is_parked(effort, command.put_off, command.needs_person),
         retry_at=now + command.retry_in,
         doubt_until=doubt_until if command.doubt is None else now + command.doubt,
     )
@@ -251,4 +265,16 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
     data = {"error": command.error, "attempt": failed.attempts}
     return _changed(
         incident, now, Reason.DELIVERY_FAILED, EventType.NOTIFICATION_FAILED, data, delivery=failed
+    )
+
+
+def _retry(incident: Incident, command: Retry, now: datetime) -> Step:
+    effort = incident.delivery if command.stage is Stage.DELIVERY else incident.escalation
+    if not effort.backing_off(now):
+        return Step(incident, Reason.NOTHING_TO_RETRY)
+    hastened = {str(command.stage): effort.model_copy(update={"retry_at": now})}
+    visible = command.stage is Stage.ESCALATION  # its message tells the time of the next try
+    data = {"stage": command.stage}
+    return _changed(
+        incident, now, Reason.RETRY_ASKED, EventType.RETRY_ASKED, data, visible=visible, **hastened
     )

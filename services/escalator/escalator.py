@@ -124,13 +124,18 @@ class Escalator:
             number = outcome.record.number
             self._log.info("escalated", incident=incident.id, reason=reason, record=number, late=str(late))
         elif isinstance(outcome, EscalationFailed):
-            self._log.warning(
-                "not_escalated",
-                incident=incident.id,
-                reason=reason,
-                error=outcome.error,
-                retry_in=round(outcome.retry_in.total_seconds(), 1),
-            )
+            retry_in = round(outcome.retry_in.total_seconds(), 1)
+            details = {
+                "incident": incident.id,
+                "reason": reason,
+                "error": outcome.error,
+                "retry_in": retry_in,
+            }
+            if outcome.needs_person:
+                metrics.PARKED.labels("servicenow").inc()
+                self._log.error("parked", **details)
+            else:
+                self._log.warning("not_escalated", **details)
 
 
 def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record:
@@ -149,7 +154,7 @@ def _failed(
         incident.escalation.attempts, retry_after=error.retry_after, needs_person=error.needs_person
     )
     wait = min(wait, LOOK_AGAIN) if doubt and not error.retry_after and not error.needs_person else wait
-    return EscalationFailed(token, str(error), wait, doubt=doubt)
+    return EscalationFailed(token, str(error), wait, doubt=doubt, needs_person=error.needs_person)
 
 
 def _doubt_after(error: EscalationError) -> timedelta | None:

@@ -14,6 +14,7 @@ from services.notifier.hold import ChannelHold
 from services.notifier.message import Look, plain_message, slack_message
 from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate, TemplateError
+from shared import metrics
 from shared.backoff import backoff
 from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, Reason
 from shared.identity import is_incident_id
@@ -184,14 +185,23 @@ class Notifier:
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
         wait = backoff(incident.delivery.attempts, retry_after=error.retry_after, needs_person=needs_person)
         in_doubt = error.failure is Failure.AMBIGUOUS and incident.message is None
-        return DeliveryFailed(token, str(error), wait, doubt=SLACK_GRACE if in_doubt else None)
+        doubt = SLACK_GRACE if in_doubt else None
+        return DeliveryFailed(token, str(error), wait, doubt=doubt, needs_person=needs_person)
 
     def _log_outcome(self, incident_id: str, outcome: Command, reason: Reason) -> None:
         if isinstance(outcome, DeliveryFailed):
             retry_in = round(outcome.retry_in.total_seconds(), 1)
-            self._log.warning(
-                "not_delivered", incident=incident_id, reason=reason, error=outcome.error, retry_in=retry_in
-            )
+            details = {
+                "incident": incident_id,
+                "reason": reason,
+                "error": outcome.error,
+                "retry_in": retry_in,
+            }
+            if outcome.needs_person:
+                metrics.PARKED.labels("slack").inc()
+                self._log.error("parked", **details)
+            else:
+                self._log.warning("not_delivered", **details)
         else:
             self._log.info("delivered", incident=incident_id, reason=reason)
 

@@ -110,9 +110,16 @@ async def test_what_does_not_come_through(stack: Stack, ask: Ask) -> None:
     stack.sandbox.world.faults.add(Fault(target="slack", kind="slack_error", error="invalid_auth"))
     incident = await opened(stack, "HighLatency")
     told = await wait_until(lambda: "invalid_auth" in (told := ask("parked")) and told, "the failure")
-    assert told.startswith(f"{incident}  slack      attempt 1: invalid_auth; next try ")
+    assert told.startswith(f"{incident}  slack      needs a person, attempt 1: invalid_auth; next try ")
     (found,) = json.loads(ask("parked", "--output", "json"))
-    assert (found["stage"], found["title"]) == ("slack", "HighLatency")
+    assert (found["stage"], found["title"], found["needs_person"]) == ("slack", "HighLatency", True)
+    # Mended: nobody has to wait for the next try, which would be in a minute or two.
+    stack.sandbox.world.faults.clear()
+    assert ask("parked", "retry", "--all").strip() == "1 due now"
+    await stack.message(ack_link, "the message", seconds=5)
+    assert "retry_asked: of the delivery, by hand" in ask("explain", incident)
+    assert "nothing was waiting" in ask("parked", "retry", incident)
+    assert "or --all" in ask("parked", "retry", code=2)
 
 
 async def test_what_could_not_be_understood(stack: Stack, ask: Ask) -> None:

@@ -266,7 +266,9 @@ async def test_poison_becomes_a_dead_letter_after_many_deliveries_and_not_before
         await wait_until(lambda: _is_zero(harness.pending), "nothing pending")
     assert tries == [0, 0, 0, 0]
     ((_, letter),) = await client.xrange(KEYS.dead)
-    assert letter[b"error"] == b"ZeroDivisionError at each of 4 deliveries: poison"
+    assert letter[b"error"] == b"ZeroDivisionError at each delivery: poison"
+    ((entry, _),) = await client.xrange(KEYS.events)
+    assert (letter[b"attempts"], letter[b"entry"]) == (b"4", entry)
     assert step.incident.id in letter[b"payload"].decode()
 
 

@@ -19,6 +19,8 @@ from shared.commands import (
     Reason,
     RecordWritten,
     Resolve,
+    Retry,
+    Stage,
     Step,
 )
 from shared.episodes import LATE_WINDOW, SKEW
@@ -75,6 +77,7 @@ COMMANDS: dict[str, Command] = {
     "begin delivery": BeginDelivery("n1", LEASE),
     "delivered": Delivered("n1", "C1", "1.0", 1),
     "delivery failed": DeliveryFailed("n1", "ratelimited", SECOND),
+    "retry": Retry(Stage.ESCALATION),
 }
 TABLE = """
                    | open            | acknowledged         | escalating             | escalated         | resolved           | superseded         | expired
@@ -89,6 +92,7 @@ escalation failed  | lease_lost      | lease_lost           | escalation_failed 
 begin delivery     | delivery_begun  | delivery_begun       | delivery_begun         | delivery_begun    | delivery_begun     | delivery_begun     | delivery_begun
 delivered          | delivered       | delivered            | delivered              | delivered         | delivered          | delivered          | delivered
 delivery failed    | lease_lost      | lease_lost           | lease_lost             | lease_lost        | lease_lost         | lease_lost         | lease_lost
+retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry
 """
 ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip("\n").splitlines()]
 CASES = [
@@ -108,6 +112,42 @@ def test_every_state_answers_every_command_with_a_named_reason(state: str, comma
         assert all(event.version == change.incident.version for event in change.events)
     if not step.changes:
         assert step.incident == incident
+
+
+FAILED = EscalationFailed("w1", "answered 401", 10 * MINUTE, needs_person=True)
+REFUSED = DeliveryFailed("n1", "invalid_auth", 10 * MINUTE, needs_person=True)
+
+
+def test_what_needs_a_person_is_parked_until_an_attempt_tells_otherwise() -> None:
+    parked = after(STATES[State.ESCALATING], (FAILED, DUE - NOON))
+    assert parked.escalation.parked
+    again = after(parked, (Claim("w2", LEASE, GRACE), DUE - NOON + 10 * MINUTE))
+    assert after(
+        again, (replace(FAILED, token="w2", looked_only=True, needs_person=False), DUE - NOON)
+    ).escalation.parked
+    assert not after(again, (replace(FAILED, token="w2", needs_person=False), DUE - NOON)).escalation.parked
+
+
+def test_somebody_who_has_mended_it_makes_the_next_attempt_due_now() -> None:
+    parked = after(STATES[State.ESCALATING], (FAILED, DUE - NOON))
+    step = advance(parked, Retry(Stage.ESCALATION), DUE + SECOND)
+    assert (step.reason, decided(step).escalation_due) == (Reason.RETRY_ASKED, DUE + SECOND)
+    assert decided(step).revision == parked.revision + 1  # its message tells when the next try is
+    refused = after(opened(), (BeginDelivery("n1", LEASE), MINUTE), (REFUSED, MINUTE))
+    step = advance(refused, Retry(Stage.DELIVERY), NOON + 2 * MINUTE)
+    assert (step.reason, decided(step).delivery_due) == (Reason.RETRY_ASKED, NOON + 2 * MINUTE)
+    assert (
+        advance(decided(step), BeginDelivery("n2", LEASE), NOON + 2 * MINUTE).reason is Reason.DELIVERY_BEGUN
+    )
+
+
+def test_asking_for_a_retry_shortens_no_doubt() -> None:
+    lost = replace(FAILED, needs_person=False, doubt=GRACE)
+    in_doubt = after(STATES[State.ESCALATING], (lost, DUE - NOON))
+    hastened = after(in_doubt, (Retry(Stage.ESCALATION), DUE - NOON + SECOND))
+    assert hastened.escalation.doubt_until == in_doubt.escalation.doubt_until
+    claimed = after(hastened, (Claim("w2", LEASE, GRACE), DUE - NOON + 2 * SECOND))
+    assert not claimed.escalation.may_act
 
 
 def test_what_somebody_still_mentions_does_not_expire() -> None:
