@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from shared import metrics
 from shared.dead_letters import DeadLetters
 from shared.redis_client import StoreUnavailableError
+from shared.store import NewerStateError
 from shared.stream import Entry, NewerSchemaError, StreamReader, UndecodableError
 
 Handler = Callable[[Entry], Awaitable[None]]
@@ -128,7 +129,7 @@ class Consumer:
                 self._tell_loss(entry)
             await self._reader.done(entry)
             metrics.EVENTS_CONSUMED.labels(self._group).inc()
-        except NewerSchemaError as error:
+        except (NewerSchemaError, NewerStateError) as error:
             self._log.warning("left_for_a_newer_version", entry=entry.id, error=str(error))
         except StoreUnavailableError as error:
             self._trouble = error

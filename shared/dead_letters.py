@@ -23,9 +23,10 @@ class DeadLetters:
         """Keep `payload`. `origin`: which door or group it came through; `entry`: as which entry of the event stream, `attempts`: how
         often it was tried. Raises StoreUnavailableError when Redis cannot take it."""
         cut = round((time.time() - DEAD_LETTER_LIFETIME.total_seconds()) * 1000)
-        kept = {"origin": origin, "entry": entry, "attempts": attempts, "error": error[:2000]}
-        kept |= {"payload": payload[:MAX_PAYLOAD], "size": len(payload)}
-        fields = [part for pair in kept.items() for part in pair]
+        fields: list[str | bytes | int] = [
+            *("origin", origin, "entry", entry, "attempts", attempts),
+            *("error", error[:2000], "payload", payload[:MAX_PAYLOAD], "size", len(payload)),
+        ]
         await self._scripts.execute("XADD", self._key, "MINID", "~", cut, "*", *fields)
         metrics.DEAD_LETTERS.labels(origin).inc()
         structlog.get_logger().error(

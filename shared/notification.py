@@ -6,9 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """Base of every value that travels through the pipeline: immutable, compared by value, kept as JSON."""
+    """Base of every value that travels through the pipeline: immutable, compared by value, kept as JSON.
 
-    model_config = ConfigDict(frozen=True)
+    What a newer version has written beside our fields is carried along: while both run, neither takes it from the other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Alert(Frozen):

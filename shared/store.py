@@ -3,9 +3,13 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
+
+import structlog
+from pydantic import ValidationError
 
 from shared import keys as lifetimes
 from shared.commands import Change, Command, Event, Fire, Resolve, Step
@@ -17,7 +21,8 @@ from shared.redis_client import Script, Scripts, StoreUnavailableError
 from shared.transitions import advance
 
 SCHEMA = 1
-"""Of stream entries. A service that meets a newer one leaves it to its newer sibling."""
+"""Of stream entries and incident states. It grows when an older version would misread what this one writes; a service that meets a
+newer one leaves it to its newer sibling. Further fields alone are no reason: they are carried along."""
 
 MAX_TRIES = 50
 """Of one command against others that change the same incident. Each try that fails means that somebody else's succeeded."""
@@ -31,6 +36,10 @@ _ANY = "*"
 
 class ContentionError(StoreUnavailableError):
     """Too many others change this incident at once."""
+
+
+class NewerStateError(StoreUnavailableError):
+    """A newer version has written this incident, and understands it; we would misread it."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,8 @@ class Store:
 
     async def load(self, incident_id: str) -> Loaded:
         key = _keys_of(incident_id).incident(incident_id)
-        now, _, state, body = await self._scripts.run(_LOAD, [key], [])
-        return Loaded(_incident(state), _moment(now), body.decode() if body else "{}")
+        now, schema, state, body = await self._scripts.run(_LOAD, [key], [])
+        return Loaded(_incident(schema, state), _moment(now), body.decode() if body else "{}")
 
     async def receive(self, notification: Notification) -> Step:
         """Bring a notification to the incident that it belongs to. Once this returns it is durable."""
@@ -66,7 +75,7 @@ class Store:
         open_key = keys.open(notification.dedup_key)
         for _ in range(MAX_TRIES):
             reply = await self._scripts.run(_FIND, [open_key], [keys.incident_prefix])
-            now, named, incident = _moment(reply[0]), reply[1].decode(), _incident(reply[2])
+            now, named, incident = _moment(reply[0]), reply[1].decode(), _readable(reply)
             new_id = new_incident_id(now, partition, secrets.token_bytes(9))
             command = Fire(notification, new_id) if notification.firing else Resolve(notification, new_id)
             step = advance(incident, command, now)
@@ -139,6 +148,7 @@ def _commit_call(step: Step, now: datetime, open_names: str) -> tuple[list[str],
     names.append(keys.open(incident.dedup_key))
     args: list[str | int] = [
         secrets.token_hex(8),
+        SCHEMA,
         len(step.changes),
         _milliseconds(now - lifetimes.RECENT_LIFETIME),
         incident.id,
@@ -198,8 +208,21 @@ def _keys_of(incident_id: str) -> Keys:
     return Keys(partition_of_incident(incident_id))
 
 
-def _incident(state: bytes | None) -> Incident | None:
+def _incident(schema: bytes | None, state: bytes | None) -> Incident | None:
+    """Raises NewerStateError."""
+    if schema and int(schema) > SCHEMA:
+        raise NewerStateError(f"the incident has schema {schema.decode()}; this version reads up to {SCHEMA}")
     return Incident.model_validate_json(state) if state else None
+
+
+def _readable(found: Sequence[bytes]) -> Incident | None:
+    """The incident that `find` found. One whose state somebody has broken must not keep its group's next page from being told."""
+    _, named, schema, state = found
+    try:
+        return _incident(schema, state)
+    except ValidationError as error:
+        structlog.get_logger().error("unreadable_incident", incident=named.decode(), error=str(error)[:500])
+        return None
 
 
 def _moment(milliseconds: bytes) -> datetime:

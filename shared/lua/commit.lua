@@ -1,14 +1,14 @@
 -- Commits one step: the incidents' new state, their events, ACK keys, open key and due times, all or nothing.
 --
 -- KEYS  events, deadlines, deliveries, mentions, recent, open; then per change: incident, ack
--- ARGV  commit id, number of changes, age cut of "recent" (ms),
+-- ARGV  commit id, schema, number of changes, age cut of "recent" (ms),
 --       id of the dedup key's latest incident, lifetime (ms) of the open key, what the open key must name ("*": not asked)
 --       per change: id, expected version, state, body ("": as it was), lifetime (ms), due of the escalator, due of the
 --       notifier ("": none), last mention ("": closed), ack ("": none), opened at (ms; "": not new), number of events
 --       per event: number of parts, then field, value, …
 -- Answer  1: committed, also when this very commit was here before; 0: something has moved on, decide again
-local HEAD, PER_CHANGE = 6, 11
-local commit, changes, recent_cut, latest, open_lifetime, must_name = unpack(ARGV, 1, HEAD)
+local HEAD, PER_CHANGE = 7, 11
+local commit, schema, changes, recent_cut, latest, open_lifetime, must_name = unpack(ARGV, 1, HEAD)
 changes = tonumber(changes)
 
 local function key_of(change) return KEYS[5 + 2 * change], KEYS[6 + 2 * change] end
@@ -39,7 +39,8 @@ for change = 1, changes do
     unpack(ARGV, cursor, cursor + PER_CHANGE - 1)
   local incident_key, ack_key = key_of(change)
   -- HSET comes first: full memory refuses it before anything was written.
-  redis.call('HSET', incident_key, 'version', string.format('%d', expected + 1), 'commit', commit, 'state', state)
+  local version = string.format('%d', expected + 1)
+  redis.call('HSET', incident_key, 'version', version, 'commit', commit, 'schema', schema, 'state', state)
   if body ~= '' then redis.call('HSET', incident_key, 'body', body) end
   redis.call('PEXPIRE', incident_key, lifetime)
   if ack == '' then redis.call('DEL', ack_key) else redis.call('SET', ack_key, ack, 'PX', lifetime) end

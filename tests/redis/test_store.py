@@ -1,15 +1,17 @@
 """The store on a real server: atomic, idempotent, and the same for everybody who looks."""
 
 import asyncio
+import json
 from datetime import timedelta
 
+import pytest
 from redis.asyncio import Redis
 
 from shared.commands import Acknowledge, Claim, Reason, RecordWritten
 from shared.incident import Record, State
 from shared.keys import Keys
 from shared.redis_client import Scripts
-from shared.store import Store
+from shared.store import SCHEMA, NewerStateError, Store
 from shared.transitions import advance
 from tests.conftest import orphans
 from tests.episodes import MINUTE, NOON, alert, notification, resolved
@@ -195,3 +197,48 @@ async def test_a_deadline_far_away_outlives_the_usual_lifetime(store: Store, cli
     assert step.incident
     left = timedelta(milliseconds=await client.pttl(KEYS.incident(step.incident.id)))
     assert left > timedelta(days=89)
+
+
+async def rewritten(client: Redis, id_: str, **fields: object) -> None:
+    """The incident's hash as another version, or somebody with redis-cli, has left it."""
+    await client.hset(KEYS.incident(id_), mapping=fields)
+
+
+async def test_what_a_newer_version_has_added_outlives_our_commit(store: Store, client: Redis) -> None:
+    step = await store.receive(notification())
+    assert step.incident
+    key, id_ = KEYS.incident(step.incident.id), step.incident.id
+    state = json.loads(await client.hget(key, "state"))
+    state["snoozed_until"] = "tomorrow"
+    state["facts"]["team"] = "checkout"
+    await rewritten(client, id_, state=json.dumps(state))
+    assert (await store.apply(id_, Acknowledge("anna", "link"))).reason is Reason.ACKNOWLEDGED
+    after = json.loads(await client.hget(key, "state"))
+    assert (after["snoozed_until"], after["facts"]["team"]) == ("tomorrow", "checkout")
+
+
+async def test_an_incident_that_only_a_newer_version_understands_is_left_to_it(
+    store: Store, client: Redis
+) -> None:
+    step = await store.receive(notification())
+    assert step.incident
+    await rewritten(client, step.incident.id, schema=SCHEMA + 1, state='{"id": "of another shape"}')
+    for attempt in (
+        store.receive(notification()),
+        store.load(step.incident.id),
+        store.apply(step.incident.id, Acknowledge("anna", "link")),
+    ):
+        with pytest.raises(NewerStateError, match="schema 2; this version reads up to 1"):
+            await attempt
+    assert await client.hget(KEYS.incident(step.incident.id), "version") == b"1"
+
+
+async def test_an_incident_that_somebody_has_broken_does_not_stand_in_the_next_pages_way(
+    store: Store, client: Redis
+) -> None:
+    broken = await store.receive(notification())
+    assert broken.incident
+    await rewritten(client, broken.incident.id, state="{")
+    step = await store.receive(notification())
+    assert (step.reason, step.incident and step.incident.id != broken.incident.id) == (Reason.OPENED, True)
+    assert (await store.receive(notification())).reason is Reason.REPEATED

@@ -16,7 +16,7 @@ from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
 from shared.keys import Keys
 from shared.redis_client import Scripts, StoreUnavailableError, connect
-from shared.store import Store
+from shared.store import SCHEMA, Store
 from shared.stream import Entry, StreamReader, UndecodableError
 from tests.episodes import MINUTE, notification
 from tests.servers import RedisServer
@@ -132,6 +132,27 @@ async def test_an_entry_of_a_newer_version_is_left_for_a_newer_sibling(
         await wait_until(harness.pending, "the entry to stay pending")
     assert await client.xlen(KEYS.dead) == 0
     assert await harness.pending() == 1
+
+
+async def test_an_event_about_an_incident_of_a_newer_version_is_left_for_a_newer_sibling(
+    store: Store, client: Redis, harness: Harness
+) -> None:
+    seen: list[str] = []
+
+    async def handle(entry: Entry) -> None:
+        await store.load(entry.incident_id)
+        seen.append(entry.incident_id)
+
+    newer = await store.receive(notification())
+    ours = await store.receive(notification(group="ours"))
+    assert newer.incident
+    assert ours.incident
+    await client.hset(KEYS.incident(newer.incident.id), "schema", SCHEMA + 1)
+    async with harness.consuming(handle) as consumer:
+        await wait_until(lambda: seen == [ours.incident.id], "the incident that we understand")
+        await wait_until(lambda: consumer.healthy, "the group")
+        assert await harness.pending() == 1
+    assert await client.xlen(KEYS.dead) == 0
 
 
 async def test_what_a_dead_consumer_left_behind_is_taken_over(
