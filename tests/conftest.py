@@ -4,11 +4,12 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from redis.asyncio import Redis
 
-from ops.embedded import find_servers
+from ops.embedded import ServerBinary, find_servers
 from shared.keys import has_owner
 from shared.redis_client import Scripts, connect
 from shared.store import Store
@@ -18,29 +19,41 @@ from tests.servers import RedisServer
 def need(program: str) -> str:
     """Path of a program that a test cannot do without. A machine without it skips the test, CI fails."""
     path = shutil.which(program)
-    if path:
-        return path
-    message = f"{program} is not installed; .ci/run lists the packages that the whole suite needs"
+    return path or missing(
+        f"{program} is not installed; .ci/run lists the packages that the whole suite needs"
+    )
+
+
+def missing(message: str) -> NoReturn:
+    """Skips the test; where nothing may be missing, fails it."""
     if os.environ.get("ACKSTREAM_REQUIRE_ALL"):
         pytest.fail(message)
     pytest.skip(message)
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def server_binary() -> ServerBinary:
+    """The best that this machine has; tests/redis runs on every kind."""
+    return find_servers()[0]
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    server_binary: ServerBinary, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
     """One for all tests that leave it running; emptied before each."""
-    server = RedisServer(find_servers()[0], tmp_path_factory.mktemp("redis"))
+    server = RedisServer(server_binary, tmp_path_factory.mktemp("redis"))
     server.start()
     yield server
     server.stop()
 
 
 @pytest.fixture
-def own_redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+def own_redis_server(server_binary: ServerBinary, tmp_path: Path) -> Iterator[RedisServer]:
     """One for a test that will kill, stop or fill it."""
     directory = tmp_path / "redis"
     directory.mkdir()
-    server = RedisServer(find_servers()[0], directory)
+    server = RedisServer(server_binary, directory)
     server.start()
     yield server
     server.stop()

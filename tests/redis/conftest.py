@@ -3,10 +3,33 @@ from typing import Any
 
 import pytest
 
+from ops.embedded import ServerBinary
 from sandbox.server import Running, running
 from shared.incident import Incident
 from shared.store import Store
+from tests.conftest import missing
 from tests.episodes import notification
+from tests.servers import KINDS, RedisServer, find_server
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def server_binary(request: pytest.FixtureRequest) -> ServerBinary:
+    """Every test of this suite runs on each of them."""
+    kind: str = request.param
+    return find_server(kind) or missing(
+        f"no server of the kind {kind} is at hand; .ci/run brings redis-server, `make setup` the others"
+    )
+
+
+@pytest.fixture(scope="session")
+def redis_server(
+    server_binary: ServerBinary, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    """One of each kind in turn. Not the other suites' fixture, which pytest would keep with the server that they began with."""
+    server = RedisServer(server_binary, tmp_path_factory.mktemp(server_binary.kind))
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,9 @@ KEYS = Keys()
 PATIENCE = 2.0
 """Seconds until an answer when Redis gives none."""
 
+FULL = "100kb"
+"""Less than any server needs for itself."""
+
 ALERTMANAGER = json.loads((ROOT / "ops/samples/alertmanager.json").read_bytes())
 RESOLVED = json.loads((ROOT / "ops/samples/alertmanager_resolved.json").read_bytes())
 SMALL = """
@@ -531,7 +534,7 @@ async def test_what_was_answered_with_201_outlives_a_killed_redis(
 
 async def test_503_while_redis_is_full_and_201_once_there_is_room(fragile: Stack, own_client: Redis) -> None:
     await own_client.config_set("maxmemory-policy", "noeviction")
-    await own_client.config_set("maxmemory", "1mb")
+    await own_client.config_set("maxmemory", FULL)
     await refused_in_time(fragile, ALERTMANAGER)
     await refused_in_time(fragile, b"no JSON at all")
     assert await own_client.xlen(KEYS.events) == 0
@@ -591,7 +594,7 @@ async def test_health_tells_the_truth(
         await tells(503, "unavailable")
         own_redis_server.start()
         await tells(200, "ok")
-        await own_client.config_set("maxmemory", "1mb")  # it still answers PING
+        await own_client.config_set("maxmemory", FULL)  # it still answers PING
         await tells(503, "unavailable")
 
 

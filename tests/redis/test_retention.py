@@ -25,7 +25,7 @@ async def written(client: Redis, *days_ago: float) -> list[str]:
     seconds, _ = await client.time()
     return [
         (
-            await client.xadd(STREAM, {"type": "opened"}, id=f"{round(seconds * 1000 - days * DAYS)}-*")
+            await client.xadd(STREAM, {"type": "opened"}, id=f"{round(seconds * 1000 - days * DAYS)}-1")
         ).decode()
         for days in days_ago
     ]
