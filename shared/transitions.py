@@ -74,6 +74,11 @@ def _changed(
     return Step(changed, reason, (Change(changed, events),))
 
 
+def _moments(**moments: datetime | None) -> dict[str, str]:
+    """Those that there are, as an event tells them."""
+    return {name: moment.isoformat() for name, moment in moments.items() if moment}
+
+
 def _acknowledge(incident: Incident, command: Acknowledge, now: datetime) -> Step:
     refusals = {
         State.ACKNOWLEDGED: Reason.ALREADY_ACKNOWLEDGED,
@@ -115,6 +120,7 @@ def _claim(incident: Incident, command: Claim, now: datetime) -> Step:
     effort = effort.model_copy(update={"lease": lease, "retry_at": None, "doubt_until": doubt_until})
     reason = Reason.TAKEN_OVER if taken_over else Reason.CLAIMED
     data = {"token": command.token, "attempt": effort.attempts + 1}
+    data |= _moments(until=lease.until, doubt_until=doubt_until)
     return _changed(
         incident, now, reason, EventType.ESCALATION_CLAIMED, data, visible=taken_over, escalation=effort
     )
@@ -164,6 +170,7 @@ def _escalation_failed(incident: Incident, command: EscalationFailed, now: datet
         reason = Reason.ESCALATION_FAILED
         settled = settled.model_copy(update={"retry_at": now + command.retry_in})
     data = {"error": command.error, "attempt": tried}
+    data |= _moments(retry_at=settled.retry_at, doubt_until=settled.doubt_until)
     visible = not command.looked_only or incident.state is State.ESCALATING  # which a message may say by now
     return _changed(
         incident, now, reason, EventType.ESCALATION_FAILED, data, visible=visible, escalation=settled
@@ -232,6 +239,7 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
     if command.put_off:
         return _changed(incident, now, Reason.DELIVERY_PUT_OFF, delivery=failed)
     data = {"error": command.error, "attempt": failed.attempts}
+    data |= _moments(retry_at=failed.retry_at, doubt_until=failed.doubt_until)
     return _changed(
         incident, now, Reason.DELIVERY_FAILED, EventType.NOTIFICATION_FAILED, data, delivery=failed
     )

@@ -408,3 +408,34 @@ def test_a_second_message_is_told_and_the_first_one_stays() -> None:
     step = advance(shown, replace(COMMANDS["delivered"], ts="2.0"), NOON + SECOND)  # type: ignore[type-var]
     assert step.reason is Reason.DUPLICATE_MESSAGE
     assert decided(step).message == shown.message
+
+
+def told(step: Step, kind: EventType) -> dict[str, object]:
+    """What the step's event of that type says."""
+    (event,) = [event for change in step.changes for event in change.events if event.type is kind]
+    return event.data
+
+
+def test_events_say_what_the_past_needs_to_be_run_again() -> None:
+    given = notification(query={"oncall_wait_minutes": "5"}, idempotency_key="k")
+    data = told(advance(None, Fire(given, incident_id()), NOON), EventType.OPENED)
+    assert (data["query"], data["idempotency_key"]) == ({"oncall_wait_minutes": "5"}, "k")
+    plain = told(advance(None, fire(), NOON), EventType.OPENED)
+    assert not {"query", "idempotency_key", "after"} & set(plain)
+    anew = advance(opened(), Fire(notification(alert("b")), incident_id(2)), NOON + MINUTE)
+    assert told(anew, EventType.OPENED)["after"] == incident_id()
+
+
+def test_events_say_until_when_a_claim_holds_and_when_the_next_try_is() -> None:
+    claim = advance(opened(), CLAIM, DUE)
+    assert told(claim, EventType.ESCALATION_CLAIMED)["until"] == (DUE + LEASE).isoformat()
+    failure = EscalationFailed("w1", "answer lost", SECOND, doubt=GRACE)
+    data = told(advance(decided(claim), failure, DUE), EventType.ESCALATION_FAILED)
+    assert (data["retry_at"], data["doubt_until"]) == (
+        (DUE + SECOND).isoformat(),
+        (DUE + GRACE).isoformat(),
+    )
+    begun = decided(advance(opened(), BeginDelivery("n", LEASE), NOON))
+    data = told(advance(begun, DeliveryFailed("n", "lost", SECOND), NOON), EventType.NOTIFICATION_FAILED)
+    assert data["retry_at"] == (NOON + SECOND).isoformat()
+    assert "doubt_until" not in data
