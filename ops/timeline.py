@@ -189,6 +189,8 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.ESCALATION_FAILED: _failure,
     EventType.NOTIFICATION_FAILED: _failure,
     EventType.ESCALATED: lambda data: f"{data.get('number')}, {data.get('url')}",
+    EventType.REPOST_ASKED: lambda data: f"{data.get('ts')} in {data.get('channel')}",
+    EventType.MESSAGE_GONE: lambda data: f"{data.get('ts')} in {data.get('channel')}",
     EventType.NOTIFIED: lambda data: (
         f"{'edited' if data.get('edited') else 'posted'} in {data.get('channel')} as {data.get('ts')}"
     ),

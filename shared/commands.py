@@ -22,6 +22,8 @@ class EventType(StrEnum):
     SUPERSEDED = "superseded"
     NOTIFIED = "notified"
     NOTIFICATION_FAILED = "notification_failed"
+    REPOST_ASKED = "repost_asked"
+    MESSAGE_GONE = "message_gone"
 
 
 class Reason(StrEnum):
@@ -68,6 +70,9 @@ class Reason(StrEnum):
     DUPLICATE_MESSAGE = "duplicate_message"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_PUT_OFF = "delivery_put_off"
+    REPOST_ASKED = "repost_asked"
+    NO_SUCH_MESSAGE = "no_such_message"
+    MESSAGE_GONE = "message_gone"
     # anything asked of an incident that is not there
     UNKNOWN_INCIDENT = "unknown_incident"
 
@@ -148,6 +153,21 @@ class DeliveryFailed:
     put_off: bool = False
 
 
+@dataclass(frozen=True)
+class Repost:
+    """The message `ts` is to be there and show the present: it is edited, and, should it be gone, posted anew."""
+
+    ts: str
+
+
+@dataclass(frozen=True)
+class MessageGone:
+    """Slack has no message `ts` any more, and somebody wants it back."""
+
+    token: str
+    ts: str
+
+
 Command = (
     Fire
     | Resolve
@@ -158,6 +178,8 @@ Command = (
     | BeginDelivery
     | Delivered
     | DeliveryFailed
+    | Repost
+    | MessageGone
 )
 
 

@@ -19,15 +19,17 @@ from shared.commands import (
     Event,
     EventType,
     Fire,
+    MessageGone,
     Reason,
     RecordWritten,
+    Repost,
     Resolve,
     Step,
 )
-from shared.incident import Acknowledgement, Effort, Incident, Lease, Message, State
+from shared.incident import NOT_TRUSTED, Acknowledgement, Effort, Incident, Lease, Message, State
 
 
-def advance(  # noqa: C901, PLR0911  one line per command
+def advance(  # noqa: C901, PLR0911, PLR0912  one line per command
     incident: Incident | None, command: Command, now: datetime
 ) -> Step:
     """Decide what `command` makes of `incident` at `now`. Every outcome, also "nothing to do", has a named reason."""
@@ -53,6 +55,10 @@ def advance(  # noqa: C901, PLR0911  one line per command
             return _delivered(incident, command, now)
         case DeliveryFailed():
             return _delivery_failed(incident, command, now)
+        case Repost():
+            return _repost(incident, command, now)
+        case MessageGone():
+            return _message_gone(incident, command, now)
         case _:
             assert_never(command)
 
@@ -242,4 +248,41 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
     data |= _moments(retry_at=failed.retry_at, doubt_until=failed.doubt_until)
     return _changed(
         incident, now, Reason.DELIVERY_FAILED, EventType.NOTIFICATION_FAILED, data, delivery=failed
+    )
+
+
+def _repost(incident: Incident, command: Repost, now: datetime) -> Step:
+    """Asking twice is asking once: the second one finds the message there, or another one in its place."""
+    message, lease = incident.message, incident.delivery.lease
+    if message is None or message.ts != command.ts:
+        return Step(incident, Reason.NO_SUCH_MESSAGE)
+    if message.shown == NOT_TRUSTED:
+        return Step(incident, Reason.REPOST_ASKED)
+    if lease and lease.until > now:  # its holder is about to say what the message shows
+        return Step(incident, Reason.DELIVERY_BUSY)
+    return _changed(
+        incident,
+        now,
+        Reason.REPOST_ASKED,
+        EventType.REPOST_ASKED,
+        {"channel": message.channel, "ts": message.ts},
+        message=message.model_copy(update={"shown": NOT_TRUSTED}),
+        delivery=Effort(retry_at=now),
+    )
+
+
+def _message_gone(incident: Incident, command: MessageGone, now: datetime) -> Step:
+    """The way is free for a new one; it is due at once, whatever becomes of the worker that found this out."""
+    message, lease = incident.message, incident.delivery.lease
+    if message is None or message.ts != command.ts or lease is None or lease.token != command.token:
+        return Step(incident, Reason.LEASE_LOST)
+    data = {"channel": message.channel, "ts": message.ts}
+    return _changed(
+        incident,
+        now,
+        Reason.MESSAGE_GONE,
+        EventType.MESSAGE_GONE,
+        data,
+        message=None,
+        delivery=Effort(retry_at=now),
     )

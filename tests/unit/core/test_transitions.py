@@ -15,8 +15,10 @@ from shared.commands import (
     EscalationFailed,
     EventType,
     Fire,
+    MessageGone,
     Reason,
     RecordWritten,
+    Repost,
     Resolve,
     Step,
 )
@@ -439,3 +441,57 @@ def test_events_say_until_when_a_claim_holds_and_when_the_next_try_is() -> None:
     data = told(advance(begun, DeliveryFailed("n", "lost", SECOND), NOON), EventType.NOTIFICATION_FAILED)
     assert data["retry_at"] == (NOON + SECOND).isoformat()
     assert "doubt_until" not in data
+
+
+def shown() -> Incident:
+    return after(
+        opened(),
+        (BeginDelivery("n", LEASE), MINUTE),
+        (Delivered("n", "C1", "1.0", 1), MINUTE),
+    )
+
+
+def test_a_message_that_is_asked_for_again_is_edited_first_and_due_at_once() -> None:
+    step = advance(shown(), Repost("1.0"), NOON + MINUTE)
+    assert step.reason is Reason.REPOST_ASKED
+    asked = decided(step)
+    assert not asked.is_shown
+    assert (asked.delivery_due, asked.message.ts) == (NOON + MINUTE, "1.0")
+    assert asked.revision == shown().revision
+    there = after(asked, (BeginDelivery("m", LEASE), MINUTE), (Delivered("m", "C1", "1.0", 1), MINUTE))
+    assert there.is_shown
+    assert there.message == shown().message
+
+
+def test_a_message_that_is_gone_is_posted_anew_once() -> None:
+    gone = after(
+        shown(),
+        (Repost("1.0"), MINUTE),
+        (BeginDelivery("m", LEASE), MINUTE),
+        (MessageGone("m", "1.0"), MINUTE),
+    )
+    assert gone.message is None
+    assert gone.delivery_due == NOON + MINUTE
+    anew = after(gone, (BeginDelivery("m2", LEASE), MINUTE), (Delivered("m2", "C1", "2.0", 1), MINUTE))
+    assert advance(anew, Repost("1.0"), NOON + MINUTE) == Step(anew, Reason.NO_SUCH_MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("incident", "command", "reason"),
+    [
+        (opened(), Repost("1.0"), Reason.NO_SUCH_MESSAGE),
+        (after(shown(), (Repost("1.0"), MINUTE)), Repost("1.0"), Reason.REPOST_ASKED),
+        (shown(), MessageGone("n", "1.0"), Reason.LEASE_LOST),
+        (
+            after(
+                shown(),
+                (Acknowledge("anna", "link"), MINUTE),
+                (BeginDelivery("other", LEASE), MINUTE),
+            ),
+            Repost("1.0"),
+            Reason.DELIVERY_BUSY,
+        ),
+    ],
+)
+def test_a_repost_that_is_not_to_be(incident: Incident, command: Command, reason: Reason) -> None:
+    assert advance(incident, command, NOON + MINUTE) == Step(incident, reason)
