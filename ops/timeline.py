@@ -16,6 +16,7 @@ class Happening:
     """One event. `data` as it stands in the stream."""
 
     entry: str
+    incident: str
     at: datetime
     type: str
     reason: str
@@ -50,7 +51,8 @@ def happening(entry: Entry) -> Happening:
     try:
         at = datetime.fromtimestamp(int(entry.text("at")) / 1000, UTC)
         data = json.loads(entry.text("data"))
-        return Happening(entry.id, at, entry.type, entry.text("reason"), int(entry.text("version")), data)
+        version, reason = int(entry.text("version")), entry.text("reason")
+        return Happening(entry.id, entry.incident_id, at, entry.type, reason, version, data)
     except ValueError as error:
         raise UndecodableError(f"entry {entry.id}: {error}") from error
 
