@@ -16,6 +16,7 @@ class Happening:
     """One event. `data` as it stands in the stream."""
 
     entry: str
+    incident: str
     at: datetime
     type: str
     reason: str
@@ -50,7 +51,8 @@ def happening(entry: Entry) -> Happening:
     try:
         at = datetime.fromtimestamp(int(entry.text("at")) / 1000, UTC)
         data = json.loads(entry.text("data"))
-        return Happening(entry.id, at, entry.type, entry.text("reason"), int(entry.text("version")), data)
+        version, reason = int(entry.text("version")), entry.text("reason")
+        return Happening(entry.id, entry.incident_id, at, entry.type, reason, version, data)
     except ValueError as error:
         raise UndecodableError(f"entry {entry.id}: {error}") from error
 
@@ -192,6 +194,8 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.NOTIFICATION_FAILED: _failure,
     EventType.RETRY_ASKED: lambda data: f"of the {data.get('stage')}, by hand",
     EventType.ESCALATED: lambda data: f"{data.get('number')}, {data.get('url')}",
+    EventType.REPOST_ASKED: lambda data: f"{data.get('ts')} in {data.get('channel')}",
+    EventType.MESSAGE_GONE: lambda data: f"{data.get('ts')} in {data.get('channel')}",
     EventType.NOTIFIED: lambda data: (
         f"{'edited' if data.get('edited') else 'posted'} in {data.get('channel')} as {data.get('ts')}"
     ),

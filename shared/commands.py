@@ -24,6 +24,8 @@ class EventType(StrEnum):
     RETRY_ASKED = "retry_asked"
     NOTIFIED = "notified"
     NOTIFICATION_FAILED = "notification_failed"
+    REPOST_ASKED = "repost_asked"
+    MESSAGE_GONE = "message_gone"
 
 
 class Reason(StrEnum):
@@ -77,6 +79,9 @@ class Reason(StrEnum):
     # a person has mended what was in the way
     RETRY_ASKED = "retry_asked"
     NOTHING_TO_RETRY = "nothing_to_retry"
+    REPOST_ASKED = "repost_asked"
+    NO_SUCH_MESSAGE = "no_such_message"
+    MESSAGE_GONE = "message_gone"
     # anything asked of an incident that is not there
     UNKNOWN_INCIDENT = "unknown_incident"
 
@@ -181,6 +186,21 @@ class Retry:
     stage: Stage
 
 
+@dataclass(frozen=True)
+class Repost:
+    """The message `ts` is to be there and show the present: it is edited, and, should it be gone, posted anew."""
+
+    ts: str
+
+
+@dataclass(frozen=True)
+class MessageGone:
+    """Slack has no message `ts` any more, and somebody wants it back."""
+
+    token: str
+    ts: str
+
+
 Command = (
     Fire
     | Resolve
@@ -193,6 +213,8 @@ Command = (
     | Delivered
     | DeliveryFailed
     | Retry
+    | Repost
+    | MessageGone
 )
 
 

@@ -124,7 +124,7 @@ def _open(
         deadline=_nearest(deadline, _deadline(notification.call, now)),
         predecessor=past,
     )
-    return _step(incident, EventType.OPENED, reason, now, notification)
+    return _step(incident, EventType.OPENED, reason, now, notification, after.id if after else None)
 
 
 def _supersede(incident: Incident, command: Fire, now: datetime) -> Step:
@@ -208,9 +208,16 @@ def _remember_resolved(command: Resolve, now: datetime) -> Step:
 
 
 def _step(
-    incident: Incident, kind: EventType, reason: Reason, now: datetime, notification: Notification
+    incident: Incident,
+    kind: EventType,
+    reason: Reason,
+    now: datetime,
+    notification: Notification,
+    after: str | None = None,
 ) -> Step:
-    event = Event(kind, incident.id, incident.version, now, reason, _told(incident, reason, notification))
+    """`after`: id of the episode before, where this opens one."""
+    told = _told(incident, reason, notification) | ({"after": after} if after else {})
+    event = Event(kind, incident.id, incident.version, now, reason, told)
     return Step(incident, reason, (Change(incident, (event,), notification.body),))
 
 
@@ -218,6 +225,7 @@ def _told(incident: Incident, reason: Reason, notification: Notification) -> dic
     """What the event says, so that the stream alone explains what followed. A mere repeat says nothing new, and there are many."""
     if reason is Reason.REPEATED:
         return {}
+    given = {"query": notification.query, "idempotency_key": notification.idempotency_key}
     return {
         "title": incident.facts.title,
         "severity": incident.facts.severity,
@@ -226,6 +234,7 @@ def _told(incident: Incident, reason: Reason, notification: Notification) -> dic
         "call": notification.call.model_dump(mode="json", exclude_none=True),
         "warnings": list(notification.warnings),
         "body": notification.body,
+        **{name: value for name, value in given.items() if value},
     }
 
 

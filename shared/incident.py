@@ -84,13 +84,17 @@ class Effort(Frozen):
         return self.lease.until if self.lease else self.retry_at or self.doubt_until
 
 
+NOT_TRUSTED = 0
+"""Revisions begin with 1."""
+
+
 class Message(Frozen):
     """The Slack message that stands for this incident."""
 
     channel: str
     ts: str
     shown: int
-    """The revision that it shows."""
+    """The revision that it shows. NOT_TRUSTED: somebody doubts that the message is still there; it is posted anew if not."""
 
 
 class Predecessor(Frozen):

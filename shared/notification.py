@@ -59,7 +59,8 @@ class Call(Frozen):
 
 
 class Notification(Frozen):
-    """A firing or resolved notification. `body` is the JSON object as it came, for templates and for replay."""
+    """A firing or resolved notification. `body`, `query` and `idempotency_key` are as they came, for
+    templates and for replay."""
 
     dedup_key: str
     firing: bool
@@ -68,6 +69,10 @@ class Notification(Frozen):
     call: Call
     body: str
     warnings: tuple[str, ...] = ()
+    query: dict[str, str] = {}
+    """Those query parameters that Ackstream knows, as they were given: another configuration may weigh them differently."""
+    idempotency_key: str | None = None
+    """As the request gave it: a body without an identity of its own was told apart by it."""
     join_window: timedelta | None = None
     """How long after its opening an incident is joined; None: for as long as it is open. Bodies without an identity of
     their own are told apart by content, and the same content an hour later is news again."""

@@ -113,13 +113,20 @@ class Store:
         except StoreUnavailableError:
             return bool(await self._scripts.run(_COMMIT, keys, args))
 
-    async def schedule(self, incident: Incident) -> None:
-        """Make the deadline agree with `incident`, should it have been lost or left behind. Leases stay as they are."""
-        keys = _keys_of(incident.id)
-        due = _milliseconds(incident.escalation_due)
-        await self._scripts.run(
-            _SCHEDULE, [keys.deadlines, keys.incident(incident.id)], [incident.id, incident.version, due]
-        )
+    async def schedule(self, incident: Incident) -> bool:
+        """Make the deadline agree with `incident`, should it have been lost or left behind. Leases stay as they are. Whether
+        that changed anything."""
+        return await self._schedule(_keys_of(incident.id).deadlines, incident, incident.escalation_due)
+
+    async def schedule_delivery(self, incident: Incident, now: datetime) -> bool:
+        """The same for the notifier's due time: a message that does not show the present is due at `now`, or when it is tried again."""
+        due = incident.delivery_due or (None if incident.is_shown else now)
+        return await self._schedule(_keys_of(incident.id).deliveries, incident, due)
+
+    async def _schedule(self, due_times: str, incident: Incident, due: datetime | None) -> bool:
+        key = _keys_of(incident.id).incident(incident.id)
+        args: list[str | int] = [incident.id, incident.version, _milliseconds(due)]
+        return bool(await self._scripts.run(_SCHEDULE, [due_times, key], args))
 
     async def is_acknowledged(self, incident_id: str) -> bool:
         """Whether the ACK key is there. A quick look before a claim; the claim itself is what decides."""
@@ -138,6 +145,14 @@ class Store:
         keys = _keys_of(incident_id)
         for key in (keys.deadlines, keys.deliveries, keys.mentions):
             await self._scripts.execute("ZREM", key, incident_id)
+
+    async def settle_delivery(self, incident_id: str) -> None:
+        """The same for the notifier: clear or correct the incident's due time."""
+        loaded = await self.load(incident_id)
+        if loaded.incident:
+            await self.schedule_delivery(loaded.incident, loaded.now)
+        else:
+            await self.forget(incident_id)
 
 
 def _commit_call(step: Step, now: datetime, open_names: str) -> tuple[list[str], list[str | int]]:

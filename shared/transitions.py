@@ -20,14 +20,16 @@ from shared.commands import (
     EventType,
     Expire,
     Fire,
+    MessageGone,
     Reason,
     RecordWritten,
+    Repost,
     Resolve,
     Retry,
     Stage,
     Step,
 )
-from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Message, State
+from shared.incident import NOT_TRUSTED, Acknowledgement, Closure, Effort, Incident, Lease, Message, State
 
 
 def advance(  # noqa: C901, PLR0911, PLR0912  one line per command
@@ -60,6 +62,10 @@ def advance(  # noqa: C901, PLR0911, PLR0912  one line per command
             return _delivery_failed(incident, command, now)
         case Retry():
             return _retry(incident, command, now)
+        case Repost():
+            return _repost(incident, command, now)
+        case MessageGone():
+            return _message_gone(incident, command, now)
         case _:
             assert_never(command)
 
@@ -79,6 +85,11 @@ def _changed(
     changed = incident.model_copy(update=update)
     events = (Event(event, changed.id, changed.version, now, reason, data or {}),) if event else ()
     return Step(changed, reason, (Change(changed, events),))
+
+
+def _moments(**moments: datetime | None) -> dict[str, str]:
+    """Those that there are, as an event tells them."""
+    return {name: moment.isoformat() for name, moment in moments.items() if moment}
 
 
 def _expire(incident: Incident, command: Expire, now: datetime) -> Step:
@@ -136,6 +147,7 @@ def _claim(incident: Incident, command: Claim, now: datetime) -> Step:
     effort = effort.model_copy(update={"lease": lease, "retry_at": None, "doubt_until": doubt_until})
     reason = Reason.TAKEN_OVER if taken_over else Reason.CLAIMED
     data = {"token": command.token, "attempt": effort.attempts + 1}
+    data |= _moments(until=lease.until, doubt_until=doubt_until)
     return _changed(
         incident, now, reason, EventType.ESCALATION_CLAIMED, data, visible=taken_over, escalation=effort
     )
@@ -189,6 +201,7 @@ def _escalation_failed(incident: Incident, command: EscalationFailed, now: datet
         reason = Reason.ESCALATION_FAILED
         settled = settled.model_copy(update={"retry_at": now + command.retry_in})
     data = {"error": command.error, "attempt": tried}
+    data |= _moments(retry_at=settled.retry_at, doubt_until=settled.doubt_until)
     visible = not command.looked_only or incident.state is State.ESCALATING  # which a message may say by now
     return _changed(
         incident, now, reason, EventType.ESCALATION_FAILED, data, visible=visible, escalation=settled
@@ -263,6 +276,7 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
     if command.put_off:
         return _changed(incident, now, Reason.DELIVERY_PUT_OFF, delivery=failed)
     data = {"error": command.error, "attempt": failed.attempts}
+    data |= _moments(retry_at=failed.retry_at, doubt_until=failed.doubt_until)
     return _changed(
         incident, now, Reason.DELIVERY_FAILED, EventType.NOTIFICATION_FAILED, data, delivery=failed
     )
@@ -277,4 +291,41 @@ def _retry(incident: Incident, command: Retry, now: datetime) -> Step:
     data = {"stage": command.stage}
     return _changed(
         incident, now, Reason.RETRY_ASKED, EventType.RETRY_ASKED, data, visible=visible, **hastened
+    )
+
+
+def _repost(incident: Incident, command: Repost, now: datetime) -> Step:
+    """Asking twice is asking once: the second one finds the message there, or another one in its place."""
+    message, lease = incident.message, incident.delivery.lease
+    if message is None or message.ts != command.ts:
+        return Step(incident, Reason.NO_SUCH_MESSAGE)
+    if message.shown == NOT_TRUSTED:
+        return Step(incident, Reason.REPOST_ASKED)
+    if lease and lease.until > now:  # its holder is about to say what the message shows
+        return Step(incident, Reason.DELIVERY_BUSY)
+    return _changed(
+        incident,
+        now,
+        Reason.REPOST_ASKED,
+        EventType.REPOST_ASKED,
+        {"channel": message.channel, "ts": message.ts},
+        message=message.model_copy(update={"shown": NOT_TRUSTED}),
+        delivery=Effort(retry_at=now),
+    )
+
+
+def _message_gone(incident: Incident, command: MessageGone, now: datetime) -> Step:
+    """The way is free for a new one; it is due at once, whatever becomes of the worker that found this out."""
+    message, lease = incident.message, incident.delivery.lease
+    if message is None or message.ts != command.ts or lease is None or lease.token != command.token:
+        return Step(incident, Reason.LEASE_LOST)
+    data = {"channel": message.channel, "ts": message.ts}
+    return _changed(
+        incident,
+        now,
+        Reason.MESSAGE_GONE,
+        EventType.MESSAGE_GONE,
+        data,
+        message=None,
+        delivery=Effort(retry_at=now),
     )

@@ -128,7 +128,7 @@ class Incidents:
                 answers[index] = {"index": index, "error": document.error}
                 continue
             key = f"{idempotency_key}#{index}" if idempotency_key and documents.is_array else idempotency_key
-            notification = parse_document(document, call, warnings=warnings, idempotency_key=key)
+            notification = parse_document(document, call, warnings=warnings, query=query, idempotency_key=key)
             queues.setdefault(notification.dedup_key, []).append((index, notification))
 
         turns = asyncio.Semaphore(AT_ONCE)

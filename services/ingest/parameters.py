@@ -140,6 +140,11 @@ def weigh(query: Mapping[str, str], oncall: OnCallDefaults) -> tuple[Call, tuple
     return weighing.call(), tuple(weighing.warnings)
 
 
+def known(query: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that `weigh` looks at, as they were given."""
+    return {name: query[name] for name in KNOWN if query.get(name)}
+
+
 def _number(text: str) -> float | None:
     try:
         number = float(text) if text.isascii() and "_" not in text else math.nan

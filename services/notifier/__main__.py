@@ -45,7 +45,7 @@ async def serve(service: Service, config: Config) -> None:
         handle = notifier.handle
         due_times = DueTimes(redises.scripts, keys.deliveries)
         poller = Poller(
-            due_times, notifier.show, service.stopping, name="deliveries", concurrency=concurrency
+            due_times, notifier.show_due, service.stopping, name="deliveries", concurrency=concurrency
         )
         jobs.append(poller.run)
         checks["deliveries"] = poller.check

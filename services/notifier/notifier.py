@@ -16,14 +16,19 @@ from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate, TemplateError
 from shared import metrics
 from shared.backoff import backoff
-from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, Reason
+from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, MessageGone, Reason
 from shared.identity import is_incident_id
-from shared.incident import Incident, Lease
+from shared.incident import NOT_TRUSTED, Incident, Lease
 from shared.links import AckLinks, expiry
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
 
-INVISIBLE = {EventType.NOTIFIED, EventType.NOTIFICATION_FAILED, EventType.ESCALATION_CLAIMED}
+INVISIBLE = {
+    EventType.NOTIFIED,
+    EventType.NOTIFICATION_FAILED,
+    EventType.ESCALATION_CLAIMED,
+    EventType.MESSAGE_GONE,
+}
 """Events that change nothing which a message shows."""
 
 
@@ -73,21 +78,29 @@ class Notifier:
             raise UndecodableError(f"entry {entry.id}: {entry.incident_id[:80]!r} is not an incident id")
         await self.show(entry.incident_id)
 
-    async def show(self, incident_id: str) -> None:
-        """Post, edit or leave alone, until the message shows the present or an attempt has failed and a later one is due."""
+    async def show_due(self, incident_id: str) -> None:
+        """`show`, for who found the incident among the due times: it leaves them also when there was nothing to do."""
+        if not await self.show(incident_id):
+            await self._store.settle_delivery(incident_id)
+
+    async def show(self, incident_id: str) -> bool:
+        """Post, edit or leave alone, until the message shows the present or an attempt has failed and a later one is due.
+        Whether there was anything to do for us."""
+        begun_once = False
         while True:
             token, started = secrets.token_hex(8), time.monotonic()
             begun = await self._store.apply(incident_id, BeginDelivery(token, self._lease))
             if begun.reason not in (Reason.DELIVERY_BEGUN, Reason.DELIVERY_TAKEN_OVER):
                 self._log.debug("not_delivered", incident=incident_id, reason=begun.reason)
-                return
+                return begun_once
+            begun_once = True
             outcome = await self._deliver(incident_id, token, started)
             if outcome is None:
-                return
+                return False
             done = await self._store.apply(incident_id, outcome)
             self._log_outcome(incident_id, outcome, done.reason)
             if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
-                return
+                return True
 
     async def _deliver(self, incident_id: str, token: str, started: float) -> Command | None:
         """What came of one attempt. `started`: monotonic time before the lease was taken."""
@@ -181,6 +194,8 @@ class Notifier:
 
     async def _failed(self, incident: Incident, channel: str, token: str, error: SlackCallError) -> Command:
         if error.failure is Failure.MESSAGE_GONE and incident.message:
+            if incident.message.shown == NOT_TRUSTED:
+                return MessageGone(token, incident.message.ts)
             # Somebody deleted it. That is their word; the state is kept, and nothing is posted behind their back.
             return Delivered(token, incident.message.channel, incident.message.ts, incident.revision)
         if error.retry_after:

@@ -236,6 +236,17 @@ async def test_a_trailing_slash_is_fine(ingest: Stack) -> None:
     assert response.status_code == 201
 
 
+async def test_the_event_keeps_the_parameters_that_we_know_as_they_were_given(
+    ingest: Stack, client: Redis
+) -> None:
+    query = "?oncall_wait_minutes=0.5&slack_channel_id=&telegram_chat_id=7&oncall_enable=maybe"
+    await ingest.send({"title": "DiskFull"}, query, headers={"Idempotency-Key": "k1"})
+    ((_, event),) = await client.xrange(Keys().events)
+    data = json.loads(event[b"data"])
+    assert data["query"] == {"oncall_wait_minutes": "0.5", "oncall_enable": "maybe"}
+    assert data["idempotency_key"] == "k1"
+
+
 async def test_an_idempotency_key_makes_one_incident_of_different_bodies(ingest: Stack) -> None:
     first, second, other = [
         (await ingest.send(body, headers={"Idempotency-Key": key})).json()

@@ -17,7 +17,7 @@ from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate
-from shared.commands import Acknowledge
+from shared.commands import Acknowledge, Repost
 from shared.keys import Keys
 from shared.links import AckLinks
 from shared.redis_client import Scripts
@@ -276,6 +276,44 @@ async def test_a_message_that_somebody_deleted_is_not_posted_again(
     await notifier.show(incident)
     assert posts(sandbox) == 1
     assert (await now(store, incident)).is_shown
+
+
+async def test_a_deleted_message_that_somebody_wants_back_is_posted_once(
+    notifier: Notifier, store: Store, sandbox: Running, client: Redis
+) -> None:
+    incident = await opened(store)
+    await notifier.show(incident)
+    ts = the_message(sandbox)["ts"]
+    del sandbox.world.slack.channel("C1").messages[ts]
+    for _ in range(2):
+        await store.apply(incident, Repost(ts))
+        await notifier.show_due(incident)
+    assert posts(sandbox) == 2
+    assert the_message(sandbox)["ts"] != ts
+    assert (await now(store, incident)).is_shown
+    assert await client.zcard(Keys().deliveries) == 0
+
+
+async def test_a_message_that_is_still_there_is_edited_and_not_posted_again(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    await notifier.show(incident)
+    for edits in (1, 2):
+        await store.apply(incident, Repost(the_message(sandbox)["ts"]))
+        await notifier.show(incident)
+        assert len(sandbox.world.slack.calls.named("chat.update")) == edits
+    assert posts(sandbox) == 1
+    assert (await now(store, incident)).is_shown
+
+
+async def test_a_due_time_with_nothing_to_do_leaves(notifier: Notifier, store: Store, client: Redis) -> None:
+    incident = await opened(store)
+    await notifier.show(incident)
+    await client.zadd(Keys().deliveries, {incident: 1, "0" * 32: 1})
+    await notifier.show_due(incident)
+    await notifier.show_due("0" * 32)
+    assert await client.zcard(Keys().deliveries) == 0
 
 
 async def test_what_was_over_before_it_began_is_not_posted(

@@ -16,8 +16,10 @@ from shared.commands import (
     EventType,
     Expire,
     Fire,
+    MessageGone,
     Reason,
     RecordWritten,
+    Repost,
     Resolve,
     Retry,
     Stage,
@@ -469,3 +471,88 @@ def test_a_second_message_is_told_and_the_first_one_stays() -> None:
     step = advance(shown, replace(COMMANDS["delivered"], ts="2.0"), NOON + SECOND)  # type: ignore[type-var]
     assert step.reason is Reason.DUPLICATE_MESSAGE
     assert decided(step).message == shown.message
+
+
+def told(step: Step, kind: EventType) -> dict[str, object]:
+    """What the step's event of that type says."""
+    (event,) = [event for change in step.changes for event in change.events if event.type is kind]
+    return event.data
+
+
+def test_events_say_what_the_past_needs_to_be_run_again() -> None:
+    given = notification(query={"oncall_wait_minutes": "5"}, idempotency_key="k")
+    data = told(advance(None, Fire(given, incident_id()), NOON), EventType.OPENED)
+    assert (data["query"], data["idempotency_key"]) == ({"oncall_wait_minutes": "5"}, "k")
+    plain = told(advance(None, fire(), NOON), EventType.OPENED)
+    assert not {"query", "idempotency_key", "after"} & set(plain)
+    anew = advance(opened(), Fire(notification(alert("b")), incident_id(2)), NOON + MINUTE)
+    assert told(anew, EventType.OPENED)["after"] == incident_id()
+
+
+def test_events_say_until_when_a_claim_holds_and_when_the_next_try_is() -> None:
+    claim = advance(opened(), CLAIM, DUE)
+    assert told(claim, EventType.ESCALATION_CLAIMED)["until"] == (DUE + LEASE).isoformat()
+    failure = EscalationFailed("w1", "answer lost", SECOND, doubt=GRACE)
+    data = told(advance(decided(claim), failure, DUE), EventType.ESCALATION_FAILED)
+    assert (data["retry_at"], data["doubt_until"]) == (
+        (DUE + SECOND).isoformat(),
+        (DUE + GRACE).isoformat(),
+    )
+    begun = decided(advance(opened(), BeginDelivery("n", LEASE), NOON))
+    data = told(advance(begun, DeliveryFailed("n", "lost", SECOND), NOON), EventType.NOTIFICATION_FAILED)
+    assert data["retry_at"] == (NOON + SECOND).isoformat()
+    assert "doubt_until" not in data
+
+
+def shown() -> Incident:
+    return after(
+        opened(),
+        (BeginDelivery("n", LEASE), MINUTE),
+        (Delivered("n", "C1", "1.0", 1), MINUTE),
+    )
+
+
+def test_a_message_that_is_asked_for_again_is_edited_first_and_due_at_once() -> None:
+    step = advance(shown(), Repost("1.0"), NOON + MINUTE)
+    assert step.reason is Reason.REPOST_ASKED
+    asked = decided(step)
+    assert not asked.is_shown
+    assert (asked.delivery_due, asked.message.ts) == (NOON + MINUTE, "1.0")
+    assert asked.revision == shown().revision
+    there = after(asked, (BeginDelivery("m", LEASE), MINUTE), (Delivered("m", "C1", "1.0", 1), MINUTE))
+    assert there.is_shown
+    assert there.message == shown().message
+
+
+def test_a_message_that_is_gone_is_posted_anew_once() -> None:
+    gone = after(
+        shown(),
+        (Repost("1.0"), MINUTE),
+        (BeginDelivery("m", LEASE), MINUTE),
+        (MessageGone("m", "1.0"), MINUTE),
+    )
+    assert gone.message is None
+    assert gone.delivery_due == NOON + MINUTE
+    anew = after(gone, (BeginDelivery("m2", LEASE), MINUTE), (Delivered("m2", "C1", "2.0", 1), MINUTE))
+    assert advance(anew, Repost("1.0"), NOON + MINUTE) == Step(anew, Reason.NO_SUCH_MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("incident", "command", "reason"),
+    [
+        (opened(), Repost("1.0"), Reason.NO_SUCH_MESSAGE),
+        (after(shown(), (Repost("1.0"), MINUTE)), Repost("1.0"), Reason.REPOST_ASKED),
+        (shown(), MessageGone("n", "1.0"), Reason.LEASE_LOST),
+        (
+            after(
+                shown(),
+                (Acknowledge("anna", "link"), MINUTE),
+                (BeginDelivery("other", LEASE), MINUTE),
+            ),
+            Repost("1.0"),
+            Reason.DELIVERY_BUSY,
+        ),
+    ],
+)
+def test_a_repost_that_is_not_to_be(incident: Incident, command: Command, reason: Reason) -> None:
+    assert advance(incident, command, NOON + MINUTE) == Step(incident, reason)

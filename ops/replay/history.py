@@ -1,0 +1,222 @@
+"""What an incident was after each of its events, folded from the stream alone. Pure.
+
+Events are facts and are taken as such. Only what a notification made of an incident is worked out again, by the code that worked
+it out the first time, from the body that came; where the event says the outcome (deadline, warnings), the event's word counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from ops.timeline import Happening
+from services.ingest.documents import Document, RefusedBodyError, read_json
+from services.ingest.parsing import parse_document
+from shared.commands import EventType, Fire, Reason, Resolve
+from shared.incident import (
+    NOT_TRUSTED,
+    Acknowledgement,
+    Closure,
+    Effort,
+    Incident,
+    Lease,
+    Message,
+    Predecessor,
+    Record,
+    State,
+)
+from shared.notification import Call, Frozen, Notification
+from shared.stream import UndecodableError
+from shared.transitions import advance
+
+BODY = "body"
+Part = TypeVar("Part", bound=Frozen)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An incident as one event left it. `before`: None where it begins. `body`: of the latest notification that said anything new."""
+
+    event: Happening
+    before: Incident | None
+    after: Incident
+    body: str
+
+
+class History:
+    """Takes events in the order of the stream, of any incidents."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, Moment] = {}
+        self.incomplete: set[str] = set()
+        """Incidents whose beginning is no longer in the stream: nothing is told of them, for it would be a guess."""
+
+    def tell(self, event: Happening) -> Moment | None:
+        """None for an incident that is incomplete, and for an event that was appended a second time. Raises UndecodableError."""
+        last = self._latest.get(event.incident)
+        if last is None and event.version > 1:
+            self.incomplete.add(event.incident)
+        if event.incident in self.incomplete or (last and event.version <= last.after.version):
+            return None
+        try:
+            after = self._fold(last.after if last else None, event)
+        except (KeyError, TypeError, ValueError, AttributeError, RefusedBodyError) as error:
+            raise UndecodableError(f"entry {event.entry}: {type(error).__name__}: {error}") from error
+        if after is None:
+            return None
+        body = event.data.get(BODY) or (last.body if last else "{}")
+        moment = Moment(event, last.after if last else None, after, body)
+        self._latest[event.incident] = moment
+        return moment
+
+    def _fold(self, before: Incident | None, event: Happening) -> Incident | None:
+        fold = _FOLDS.get(event.type, _nothing)
+        after = self._begun(event) if before is None else fold(before, event)
+        return after and after.model_copy(update={"version": event.version})
+
+    def _begun(self, event: Happening) -> Incident | None:
+        notification = notification_of(event)
+        if event.type == EventType.RESOLVED:
+            return advance(None, Resolve(notification, event.incident), event.at).incident
+        opened = advance(None, Fire(notification, event.incident), event.at).incident
+        past = self._latest.get(event.data.get("after", ""))
+        if opened is None or past is None:
+            return opened and _due(opened, event)
+        closed_at = past.after.closure.at if past.after.closure else event.at
+        predecessor = Predecessor(starts=past.after.starts, closed_at=closed_at)
+        return _due(opened.model_copy(update={"predecessor": predecessor}), event)
+
+
+def notification_of(event: Happening, call: Call | None = None) -> Notification:
+    """What came in, as this version reads it; `call`: what is asked of on-call, when another configuration is to decide that.
+    Raises KeyError, ValueError and the like for an event that tells of none."""
+    data = event.data
+    value, _ = read_json(data[BODY].encode())
+    notification = parse_document(
+        Document(value, data[BODY]),
+        call or Call.model_validate({"wait": None, **data["call"]}),
+        query=data.get("query", {}),
+        idempotency_key=data.get("idempotency_key"),
+    )
+    return notification.model_copy(update={"warnings": tuple(data["warnings"])})
+
+
+def has_notification(event: Happening) -> bool:
+    """Whether the event tells what came in; a mere repeat does not."""
+    return event.type in (EventType.OPENED, EventType.UPDATED, EventType.RESOLVED) and BODY in event.data
+
+
+def _due(incident: Incident, event: Happening) -> Incident:
+    return incident.model_copy(update={"deadline": moment_of(event.data, "deadline")})
+
+
+def _updated(incident: Incident, event: Happening) -> Incident:
+    if not has_notification(event):
+        return incident.model_copy(update={"seen_at": event.at, "notifications": incident.notifications + 1})
+    joined = _due(_advanced(incident, event), event)
+    return joined.model_copy(update={"closure": None})  # by a copy of an episode before that we do not know
+
+
+def _resolved(incident: Incident, event: Happening) -> Incident:
+    closed = _due(_advanced(incident, event), event)
+    return closed if closed.closure else _closed(closed, event)
+
+
+def _advanced(incident: Incident, event: Happening) -> Incident:
+    notification = notification_of(event)
+    kind = Fire if notification.firing else Resolve
+    return advance(incident, kind(notification, event.incident), event.at).incident or incident
+
+
+def _closed(incident: Incident, event: Happening) -> Incident:
+    closure = Closure(at=event.at, state=State(event.type))
+    return _seen(incident, closure=closure)
+
+
+def _acknowledged(incident: Incident, event: Happening) -> Incident:
+    acknowledgement = Acknowledgement(at=event.at, by=event.data["by"], door=event.data["door"])
+    return _seen(incident, acknowledgement=acknowledgement)
+
+
+def _claimed(incident: Incident, event: Happening) -> Incident:
+    lease = Lease(token=event.data["token"], at=event.at, until=moment_of(event.data, "until") or event.at)
+    update = {"lease": lease, "retry_at": None, "doubt_until": moment_of(event.data, "doubt_until")}
+    escalation = incident.escalation.model_copy(update=update)
+    return _seen(incident, event.reason == Reason.TAKEN_OVER, escalation=escalation)
+
+
+def _escalation_failed(incident: Incident, event: Happening) -> Incident:
+    tried = event.data["attempt"] > incident.escalation.attempts  # else it was but a look
+    return _seen(incident, tried or incident.state is State.ESCALATING, escalation=_effort(event))
+
+
+def _escalated(incident: Incident, event: Happening) -> Incident:
+    if event.reason == Reason.DUPLICATE_RECORD:
+        return incident
+    escalation = Effort(attempts=incident.escalation.attempts)
+    return _seen(incident, record=_part(Record, event.data), escalation=escalation)
+
+
+def _notified(incident: Incident, event: Happening) -> Incident:
+    if event.reason == Reason.DUPLICATE_MESSAGE:
+        return incident
+    message = _part(Message, event.data)
+    retry_at = event.at if message.shown < incident.revision else None
+    return incident.model_copy(update={"message": message, "delivery": Effort(retry_at=retry_at)})
+
+
+def _not_notified(incident: Incident, event: Happening) -> Incident:
+    return incident.model_copy(update={"delivery": _effort(event)})
+
+
+def _repost_asked(incident: Incident, event: Happening) -> Incident:
+    message = incident.message and incident.message.model_copy(update={"shown": NOT_TRUSTED})
+    return incident.model_copy(update={"message": message, "delivery": Effort(retry_at=event.at)})
+
+
+def _message_gone(incident: Incident, event: Happening) -> Incident:
+    return incident.model_copy(update={"message": None, "delivery": Effort(retry_at=event.at)})
+
+
+def _nothing(incident: Incident, _: Happening) -> Incident:
+    """An event of a newer version: it happened, and we do not know what it means."""
+    return incident
+
+
+def _seen(incident: Incident, visible: bool = True, **update: Any) -> Incident:  # noqa: FBT001, FBT002  reads as a sentence
+    return incident.model_copy(update={"revision": incident.revision + visible, **update})
+
+
+def _effort(event: Happening) -> Effort:
+    data = event.data
+    return Effort(
+        attempts=data["attempt"],
+        error=data["error"],
+        retry_at=moment_of(data, "retry_at"),
+        doubt_until=moment_of(data, "doubt_until"),
+    )
+
+
+def moment_of(data: dict[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(data[name]) if data.get(name) else None
+
+
+_FOLDS: dict[str, Callable[[Incident, Happening], Incident]] = {
+    EventType.UPDATED: _updated,
+    EventType.RESOLVED: _resolved,
+    EventType.SUPERSEDED: _closed,
+    "expired": _closed,
+    EventType.ACKNOWLEDGED: _acknowledged,
+    EventType.ESCALATION_CLAIMED: _claimed,
+    EventType.ESCALATION_FAILED: _escalation_failed,
+    EventType.ESCALATED: _escalated,
+    EventType.NOTIFIED: _notified,
+    EventType.NOTIFICATION_FAILED: _not_notified,
+    EventType.REPOST_ASKED: _repost_asked,
+    EventType.MESSAGE_GONE: _message_gone,
+}
+
+
+def _part(model: type[Part], data: dict[str, Any]) -> Part:
+    """What the event says of it; the event says more."""
+    return model.model_validate({name: data[name] for name in model.model_fields if name in data})

@@ -1,0 +1,170 @@
+"""Random lives of incidents, led by a real store, as the services would."""
+
+import json
+import secrets
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from services.ingest.documents import read_documents
+from services.ingest.parsing import parse_document
+from shared.commands import (
+    Acknowledge,
+    BeginDelivery,
+    Claim,
+    Command,
+    Delivered,
+    DeliveryFailed,
+    EscalationFailed,
+    MessageGone,
+    RecordWritten,
+    Repost,
+    Step,
+)
+from shared.incident import Incident, Record
+from shared.notification import Call, Notification
+from shared.store import Store
+from tests.episodes import MINUTE, NOON
+
+SECOND = timedelta(seconds=1)
+LEASE, GRACE = timedelta(seconds=50), timedelta(seconds=65)
+
+
+def alertmanager_body(group: str, alerts: dict[str, tuple[bool, int]], **more: Any) -> dict[str, Any]:
+    """`alerts`: name → whether it fires, and the minute in which it began."""
+    return {
+        "version": "4",
+        "receiver": "ackstream",
+        "groupKey": group,
+        "status": "firing" if any(firing for firing, _ in alerts.values()) else "resolved",
+        "commonLabels": {"alertname": group, "severity": "critical"},
+        "commonAnnotations": {"summary": f"{group} is broken"},
+        "alerts": [
+            {
+                "status": "firing" if firing else "resolved",
+                "labels": {"alertname": group, "instance": name},
+                "annotations": {"runbook_url": "https://runbooks.example.com/x"},
+                "startsAt": (NOON + minute * MINUTE).isoformat(),
+                "fingerprint": name,
+            }
+            for name, (firing, minute) in alerts.items()
+        ],
+        **more,
+    }
+
+
+def received(body: dict[str, Any], call: Call, key: str | None = None, **query: str) -> Notification:
+    (document,) = read_documents(json.dumps(body).encode()).items
+    return parse_document(
+        document, call, warnings=("odd parameter",) if query else (), query=query, idempotency_key=key
+    )
+
+
+class Lives:
+    """Three groups of alerts, and something that happens to one of them at each step."""
+
+    def __init__(self, store: Store, seed: int) -> None:
+        self._store = store
+        self._dice = Random(seed)
+        self._started = dict.fromkeys("abc", 0)
+        self._known: list[str] = []
+
+    async def step(self) -> set[str]:
+        """Ids of the incidents that may have changed."""
+        happen = self._dice.choice(
+            [
+                *(self.fire, self.fire, self.resolve, self.generic, self.acknowledge),
+                *(self.escalate, self.escalate, self.deliver, self.deliver, self.want_back),
+            ]
+        )
+        step = await happen()
+        ids = {change.incident.id for change in step.changes} if step else set()
+        self._known += sorted(ids - set(self._known))
+        return ids
+
+    async def fire(self) -> Step:
+        group = self._dice.choice("abc")
+        self._started[group] += 2 * (self._dice.random() < 0.15)
+        names = self._dice.sample(["x", "y", "z"], self._dice.randint(1, 3))
+        alerts = {name: (self._dice.random() < 0.8, self._started[group]) for name in names}
+        more: dict[str, Any] = {"truncatedAlerts": 2} if self._dice.random() < 0.2 else {}
+        return await self._store.receive(
+            received(alertmanager_body(group, alerts, **more), self.call(), **self.query())
+        )
+
+    async def resolve(self) -> Step:
+        group = self._dice.choice("abc")
+        names = self._dice.sample(["x", "y", "z"], self._dice.randint(1, 3))
+        body = alertmanager_body(group, dict.fromkeys(names, (False, self._started[group])))
+        return await self._store.receive(received(body, self.call()))
+
+    async def generic(self) -> Step:
+        status = self._dice.choice(["firing", "firing", "ok"])
+        body = {"title": "Disk", "status": status, "message": self._dice.choice(["full", "very full"])}
+        key = self._dice.choice([None, "k"])
+        return await self._store.receive(received(body, self.call(), key))
+
+    def call(self) -> Call:
+        wait = self._dice.choice([timedelta(0), timedelta(0), MINUTE, None])
+        return Call(wait=wait, instance=self._dice.choice([None, "infra"]), channel=None)
+
+    def query(self) -> dict[str, str]:
+        return self._dice.choice([{}, {"oncall_wait_minutes": "soon"}])
+
+    async def acknowledge(self) -> Step | None:
+        return await self.apply(Acknowledge(self._dice.choice(["Ada", "Bob"]), "link"))
+
+    async def escalate(self) -> Step | None:
+        """Claim it; fail, be called off, fall silent, or write the record."""
+        token = secrets.token_hex(4)
+        lease = self._dice.choice([LEASE, timedelta(0)])
+        claimed = await self.apply(Claim(token, lease, GRACE))
+        if claimed is None or not claimed.changes or claimed.incident is None:
+            return claimed
+        again = self._dice.choice([timedelta(0), SECOND / 1000 * self._dice.random()])
+        record = Record(sys_id=secrets.token_hex(16), number="INC1", url="https://x", instance=None, at=NOON)
+        outcome = self._dice.choice(
+            [
+                RecordWritten(token, record),
+                EscalationFailed(token, "answered 500", again),
+                EscalationFailed(token, "answer lost", again, doubt=self._dice.choice([again, GRACE])),
+                EscalationFailed(token, "answer lost", again, doubt=again, looked_only=True),
+                EscalationFailed(token, "called off", again),
+                None,
+            ]
+        )
+        if outcome is None:  # it fell silent; somebody takes over
+            return await self._store.apply(claimed.incident.id, Claim(token + "2", LEASE, GRACE))
+        return await self._store.apply(claimed.incident.id, outcome)
+
+    async def deliver(self) -> Step | None:
+        token = secrets.token_hex(4)
+        begun = await self.apply(BeginDelivery(token, self._dice.choice([LEASE, timedelta(0)])))
+        if begun is None or not begun.changes or begun.incident is None:
+            return begun
+        incident: Incident = begun.incident
+        ts = incident.message.ts if incident.message else f"{secrets.randbelow(10**9)}.0"
+        outcomes: list[Command] = [
+            Delivered(token, "C1", ts, incident.revision),
+            Delivered(token, "C1", ts, incident.revision),
+            DeliveryFailed(token, "ratelimited", timedelta(0), put_off=True),
+            DeliveryFailed(token, "answer lost", timedelta(0), doubt=self._dice.choice([None, SECOND])),
+        ]
+        return await self._store.apply(incident.id, self._dice.choice(outcomes))
+
+    async def want_back(self) -> Step | None:
+        if not self._known:
+            return None
+        incident = (await self._store.load(self._dice.choice(self._known))).incident
+        if incident is None or incident.message is None:
+            return None
+        asked = await self._store.apply(incident.id, Repost(incident.message.ts))
+        if self._dice.random() < 0.5:
+            return asked
+        await self._store.apply(incident.id, BeginDelivery("gone", LEASE))
+        return await self._store.apply(incident.id, MessageGone("gone", incident.message.ts))
+
+    async def apply(self, command: Command) -> Step | None:
+        if not self._known:
+            return None
+        return await self._store.apply(self._dice.choice(self._known[-6:]), command)
