@@ -121,6 +121,15 @@ class SlackWorkspace:
             "message": message.shown(),
         } | warnings
 
+    def delete_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        place, ts = self.channel(str(arguments.get("channel", ""))), str(arguments.get("ts", ""))
+        if ts not in place.messages:
+            raise SlackRefusal("message_not_found")
+        if place.messages[ts].author != app:
+            raise SlackRefusal("cant_delete_message")
+        del place.messages[ts]
+        return {"ok": True, "channel": place.id, "ts": ts}
+
     def history(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return self.channel(str(arguments.get("channel", ""))).history(arguments)
 

@@ -57,6 +57,8 @@ class SlackApi:
             return slack.post_message(app, arguments)
         if method == "chat.update":
             return slack.update_message(app, arguments)
+        if method == "chat.delete":
+            return slack.delete_message(app, arguments)
         if method == "conversations.history":
             return slack.history(arguments)
         return {"ok": False, "error": "unknown_method", "req_method": method}

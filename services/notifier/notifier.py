@@ -98,6 +98,8 @@ class Notifier:
             if outcome is None:
                 return False
             done = await self._store.apply(incident_id, outcome)
+            if done.reason is Reason.DUPLICATE_MESSAGE and isinstance(outcome, Delivered):
+                await self._take_away(incident_id, outcome.channel, outcome.ts)
             self._log_outcome(incident_id, outcome, done.reason)
             if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
                 return True
@@ -149,13 +151,26 @@ class Notifier:
             self._log.warning(
                 "cannot_look_for_message", incident=incident.id, channel=channel, error=str(error)
             )
-            found = None
+            found = []
         if found:
-            return Delivered(token, channel, found.ts, found.revision)
+            for second in found[1:]:
+                await self._take_away(incident.id, channel, second.ts)
+            return Delivered(token, channel, found[0].ts, found[0].revision)
         if begun < doubt_until:
             wait = min(LOOK_AGAIN, doubt_until - begun)
             return DeliveryFailed(token, incident.delivery.error, wait, put_off=True)
         return None
+
+    async def _take_away(self, incident_id: str, channel: str, ts: str) -> None:
+        """A second message of one incident: its post was in doubt, or its poster had been stalled and taken over from."""
+        try:
+            await self._slack.delete(channel, ts)
+        except SlackCallError as error:
+            self._log.error(
+                "second_message_stays", incident=incident_id, channel=channel, ts=ts, error=str(error)
+            )
+        else:
+            self._log.warning("second_message_deleted", incident=incident_id, channel=channel, ts=ts)
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
         """The message; a template that fails at run time must not cost the page, so a plain one stands in."""

@@ -112,8 +112,14 @@ class Slack:
         """chat.update. Raises SlackCallError."""
         await self._call("chat.update", {"channel": channel, "ts": ts, **message})
 
-    async def find(self, channel: str, incident_id: str, since: datetime) -> Found | None:
-        """Our message for the incident among the latest of `channel`, by its metadata. Needs a history scope. Raises SlackCallError."""
+    async def delete(self, channel: str, ts: str) -> None:
+        """chat.delete. Raises SlackCallError."""
+        await self._call("chat.delete", {"channel": channel, "ts": ts})
+
+    async def find(self, channel: str, incident_id: str, since: datetime) -> list[Found]:
+        """Our messages for the incident among the latest of `channel`, by their metadata, oldest first; more than one is one too
+        many. Needs a history scope. Raises SlackCallError."""
+        found = []
         arguments = {
             "channel": channel,
             "oldest": f"{since.timestamp():.6f}",
@@ -125,12 +131,12 @@ class Slack:
             for message in answer.get("messages", []):
                 payload = message.get("metadata", {}).get("event_payload", {})
                 if payload.get("incident_id") == incident_id:
-                    return Found(message["ts"], int(payload.get("revision", 0)))
+                    found.append(Found(message["ts"], int(payload.get("revision", 0))))
             cursor = answer.get("response_metadata", {}).get("next_cursor")
             if not cursor:
                 break
             arguments["cursor"] = cursor
-        return None
+        return found[::-1]
 
     async def close(self) -> None:
         if self._session:

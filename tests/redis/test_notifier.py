@@ -15,9 +15,9 @@ from services.notifier import notifier as notifier_module
 from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
-from services.notifier.slack import Slack
+from services.notifier.slack import Posted, Slack
 from services.notifier.template import MessageTemplate
-from shared.commands import Acknowledge, Repost
+from shared.commands import Acknowledge, Delivered, Repost
 from shared.keys import Keys
 from shared.links import AckLinks
 from shared.redis_client import Scripts
@@ -314,6 +314,48 @@ async def test_a_due_time_with_nothing_to_do_leaves(notifier: Notifier, store: S
     await notifier.show_due(incident)
     await notifier.show_due("0" * 32)
     assert await client.zcard(Keys().deliveries) == 0
+
+
+async def test_of_two_messages_that_a_look_finds_one_is_taken_away(
+    notifier: Notifier, slack: Slack, store: Store, sandbox: Running
+) -> None:
+    """Each of two posts had its answer lost."""
+    incident = await opened(store)
+    misbehave(sandbox, "drop_after", "chat.postMessage", count=1)
+    await notifier.show(incident)
+    first = the_message(sandbox)
+    await slack.post("C1", {"text": first["text"], "metadata": first["metadata"]})
+    await notifier.show(incident)
+    assert the_message(sandbox)["ts"] == first["ts"]
+    assert (await now(store, incident)).message.ts == first["ts"]
+
+
+@pytest.mark.parametrize(("error", "left"), [("", 1), ("cant_delete_message", 2)])
+async def test_who_finds_another_message_in_the_incidents_place_takes_its_own_away(
+    error: str,
+    left: int,
+    notifier: Notifier,
+    slack: Slack,
+    store: Store,
+    sandbox: Running,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """We were stalled between our post and its commit; another has taken over, found nothing yet, and posted."""
+    incident = await opened(store)
+    if error:
+        misbehave(sandbox, "slack_error", "chat.delete", error=error)
+    post = slack.post
+
+    async def overtaken(channel: str, message: dict[str, Any]) -> Posted:
+        ours, other = await post(channel, message), await post(channel, message)
+        await store.apply(incident, Delivered("another", channel, other.ts, 1))
+        return ours
+
+    monkeypatch.setattr(slack, "post", overtaken)
+    await notifier.show(incident)
+    messages = [message["ts"] for message in sandbox.world.slack.messages("C1")]
+    assert len(messages) == left
+    assert (await now(store, incident)).message.ts in messages
 
 
 async def test_what_was_over_before_it_began_is_not_posted(
