@@ -1,0 +1,467 @@
+"""The five promises, with the real store, notifier and escalator on a real server: workers that stall and die between any two
+calls, answers that are lost or come late, events that are handed out again, due times that are lost. Time is shifted, not waited for.
+
+(1) What was taken is durable. (2) Every incident reaches Slack, once. (3) It is acknowledged or escalated, never both, never neither.
+(4) At most one record. (5) Nothing is dropped: at the end nothing waits that nobody would look at.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from structlog.testing import capture_logs
+
+from services.escalator import escalator as escalator_module
+from services.escalator.escalator import Escalator
+from services.escalator.servicenow import EscalationError, Row
+from services.notifier import notifier as notifier_module
+from services.notifier.hold import ChannelHold
+from services.notifier.message import Look
+from services.notifier.notifier import Appearance, Notifier
+from services.notifier.slack import Failure, Found, Posted, SlackCallError
+from services.notifier.template import MessageTemplate
+from shared import store as store_module
+from shared.commands import Acknowledge, Expire, Reason
+from shared.due_times import DueTimes
+from shared.incident import Incident
+from shared.keys import Keys
+from shared.links import AckLinks
+from shared.redis_client import Script, Scripts, StoreUnavailableError, connect
+from shared.store import Store
+from shared.stream import Entry
+from tests.episodes import MINUTE, NOON, alert, notification, resolved
+from tests.faults.conftest import many
+from tests.servers import RedisServer
+
+KEYS = Keys()
+SECOND = timedelta(seconds=1)
+TIMEOUT = 10 * SECOND
+SERVICENOW_FINISHES = TIMEOUT + 60 * SECOND
+SLACK_FINISHES = 20 * SECOND
+"""How long after it was sent a request may still take effect."""
+
+ANY = st.integers(0, 997)
+"""Chooses one of however many there are. Ids are random, their order is not."""
+
+
+@dataclass
+class Call:
+    """A request of a worker that waits for its outcome. `effect` makes it so; None: it only looks."""
+
+    effect: Callable[[], Any] | None
+    outcome: asyncio.Future[str]
+    sent: timedelta
+    finishes: timedelta
+
+
+@dataclass
+class World:
+    """What is outside. `shift`: how far time has moved on."""
+
+    shift: timedelta = timedelta(0)
+    messages: list[tuple[str, str, int]] = field(default_factory=list)
+    """ts, incident, revision."""
+    rows: list[str] = field(default_factory=list)
+    travelling: list[Call] = field(default_factory=list)
+    workers: list["Worker"] = field(default_factory=list)
+    lost_commits: int = 0
+    numbers: int = 0
+
+    async def ask(
+        self, effect: Callable[[], Any] | None, finishes: timedelta, refused: Exception, lost: Exception
+    ) -> Any:
+        """Let the machine decide how this request fares."""
+        worker = next(one for one in self.workers if one.task is asyncio.current_task())
+        call = Call(effect, asyncio.get_running_loop().create_future(), self.shift, finishes)
+        worker.call = call
+        worker.reached.set()
+        outcome = await call.outcome
+        if outcome == "refused" or (effect is None and outcome != "answered"):
+            raise refused
+        if outcome == "late":
+            self.travelling.append(call)
+            raise lost
+        answer = effect() if effect else None
+        if outcome == "lost":
+            raise lost
+        return answer
+
+
+@dataclass
+class Worker:
+    """A piece of work of some process, between its call to the outside and the answer."""
+
+    task: asyncio.Task[Any]
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    call: Call | None = None
+
+
+class Clock:
+    """Stands for the module `time` where a worker measures how long it was at something."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def monotonic(self) -> float:
+        return self._world.shift.total_seconds()
+
+
+class ShiftedScripts(Scripts):
+    """Redis with its clock moved on, and now and then without the answer to a commit."""
+
+    def __init__(self, client: Any, world: World) -> None:
+        super().__init__(client)
+        self._world = world
+
+    async def run(self, script: Script, keys: Any, args: Any) -> Any:
+        answer = await super().run(script, keys, args)
+        if script in (store_module._FIND, store_module._LOAD):  # noqa: SLF001
+            answer[0] = b"%d" % (int(answer[0]) + self._world.shift // timedelta(milliseconds=1))
+        if script is store_module._COMMIT and self._world.lost_commits:  # noqa: SLF001
+            self._world.lost_commits -= 1
+            raise StoreUnavailableError("the answer is lost")
+        return answer
+
+
+class SlackOutside:
+    """Slack, as the notifier calls it."""
+
+    REFUSED = SlackCallError(Failure.TRANSIENT, "service_unavailable")
+    LOST = SlackCallError(Failure.AMBIGUOUS, "answer lost")
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def post(self, channel: str, message: dict[str, Any]) -> Posted:
+        payload = message["metadata"]["event_payload"]
+        self._world.numbers += 1
+        ts = f"{self._world.numbers}.0"
+
+        def effect() -> Posted:
+            self._world.messages.append((ts, payload["incident_id"], payload["revision"]))
+            return Posted(channel, ts)
+
+        posted: Posted = await self._world.ask(effect, SLACK_FINISHES, self.REFUSED, self.LOST)
+        return posted
+
+    async def update(self, channel: str, ts: str, message: dict[str, Any]) -> None:
+        payload = message["metadata"]["event_payload"]
+
+        def effect() -> None:
+            kept = [one for one in self._world.messages if one[0] != ts]
+            self._world.messages = [*kept, (ts, payload["incident_id"], payload["revision"])]
+
+        await self._world.ask(effect, timedelta(0), self.REFUSED, self.LOST)
+
+    async def find(self, channel: str, incident_id: str, since: Any) -> list[Found]:
+        await self._world.ask(None, timedelta(0), self.REFUSED, self.LOST)
+        return sorted(
+            (Found(ts, revision) for ts, id_, revision in self._world.messages if id_ == incident_id),
+            key=lambda found: float(found.ts),
+        )
+
+    async def delete(self, channel: str, ts: str) -> None:
+        self._world.messages = [one for one in self._world.messages if one[0] != ts]
+
+
+class ServiceNowOutside:
+    """ServiceNow, as the escalator calls it."""
+
+    REFUSED = EscalationError("answered 503")
+    LOST = EscalationError("answer lost", in_doubt=True)
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def find(self, url: str, incident_id: str) -> Row | None:
+        await self._world.ask(None, timedelta(0), self.REFUSED, self.LOST)
+        return self._row(incident_id) if incident_id in self._world.rows else None
+
+    async def create(self, url: str, incident_id: str, fields: dict[str, str]) -> Row:
+        def effect() -> Row:
+            self._world.rows.append(incident_id)
+            return self._row(incident_id)
+
+        row: Row = await self._world.ask(effect, SERVICENOW_FINISHES, self.REFUSED, self.LOST)
+        return row
+
+    def link(self, url: str, row: Row) -> str:
+        return f"{url}/{row.sys_id}"
+
+    def _row(self, incident_id: str) -> Row:
+        return Row(incident_id, f"INC{incident_id[-6:]}")
+
+
+class Promises(RuleBasedStateMachine):
+    def __init__(self, url: str, template: MessageTemplate, patch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.world = World()
+        for module in (escalator_module, notifier_module):
+            patch.setattr(module, "time", Clock(self.world))
+        self.template = template
+        self.url = url
+        self.accepted: list[str] = []
+        self.answered_in_time: set[str] = set()
+        self.closed: set[str] = set()
+        self.episodes = Counter[str]()
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(work)
+
+    @initialize()
+    def an_empty_server(self) -> None:
+        async def connected() -> None:
+            self.client = connect(self.url)
+            await self.client.flushall()
+
+        self.do(connected())
+
+    # Processes: each piece of work has a store of its own, as if it ran alone in one.
+
+    @property
+    def scripts(self) -> Scripts:
+        return ShiftedScripts(self.client, self.world)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.scripts)
+
+    @property
+    def notifier(self) -> Notifier:
+        look = Look("Acknowledge", "primary", disable_button=False)
+        appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
+        slack: Any = SlackOutside(self.world)
+        return Notifier(self.store, slack, ChannelHold(self.scripts), appearance, TIMEOUT)
+
+    @property
+    def escalator(self) -> Escalator:
+        servicenow: Any = ServiceNowOutside(self.world)
+        return Escalator(self.store, servicenow, lambda _: (None, "https://x"), TIMEOUT, wake=lambda: None)
+
+    async def begin(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Let a worker go on until it calls the outside, or is done."""
+        worker = Worker(asyncio.create_task(work))
+        self.world.workers.append(worker)
+        await self.proceed(worker)
+
+    async def proceed(self, worker: Worker) -> None:
+        reached = asyncio.create_task(worker.reached.wait())
+        await asyncio.wait({worker.task, reached}, return_when=asyncio.FIRST_COMPLETED)
+        reached.cancel()
+        if worker.task.done():
+            self.world.workers.remove(worker)
+            if not worker.task.cancelled():
+                worker.task.result()
+
+    async def answer(self, worker: Worker, outcome: str) -> None:
+        assert worker.call
+        worker.reached.clear()
+        worker.call.outcome.set_result(outcome)
+        await self.proceed(worker)
+
+    async def incident(self, id_: str) -> Incident:
+        incident = (await self.store.load(id_)).incident
+        assert incident, f"{id_} was taken and is gone"
+        return incident
+
+    def chosen(self, number: int) -> str:
+        return self.accepted[number % len(self.accepted)]
+
+    # What comes in
+
+    @rule(group=st.sampled_from("ab"), wait=st.sampled_from([0, 60, 60, None]), anew=st.integers(0, 4))
+    def fire(self, group: str, wait: int | None, anew: int) -> None:
+        self.episodes[group] += anew == 0
+        started = NOON + 2 * self.episodes[group] * MINUTE
+        deadline = None if wait is None else wait * SECOND
+        step = self.do(self.store.receive(notification(alert("x", started), group=group, wait=deadline)))
+        self.remember(step)
+
+    @rule(group=st.sampled_from("ab"), rarely=st.integers(0, 3))
+    def resolve(self, group: str, rarely: int) -> None:
+        started = NOON + 2 * self.episodes[group] * MINUTE
+        if not rarely:
+            gone = alert("x", started, firing=False)
+            self.remember(self.do(self.store.receive(resolved(gone, group=group))))
+
+    def remember(self, step: Any) -> None:
+        for change in step.changes:
+            if change.incident.version == 1:
+                self.accepted.append(change.incident.id)
+            if change.incident.closure:
+                self.closed.add(change.incident.id)
+
+    @precondition(lambda self: self.accepted)
+    @rule(number=ANY)
+    def acknowledge(self, number: int) -> None:
+        id_ = self.chosen(number)
+        doubt = self.do(self.incident(id_)).escalation.doubt_until
+        step = self.do(self.store.apply(id_, Acknowledge("Ada", "link")))
+        if step.reason is Reason.ACKNOWLEDGED and doubt is None:
+            self.answered_in_time.add(id_)
+
+    @precondition(lambda self: self.accepted)
+    @rule(number=ANY)
+    def expire(self, number: int) -> None:
+        self.remember(self.do(self.store.apply(self.chosen(number), Expire(10 * MINUTE))))
+
+    # What the services do, as often and as late as it may happen
+
+    @rule(seconds=st.sampled_from([1, 5, 12, 25, 50, 65, 200]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.shift += seconds * SECOND
+
+    @rule()
+    def the_escalator_polls(self) -> None:
+        self.do(self.poll(KEYS.deadlines, self.escalator.escalate, limit=2))
+
+    @rule()
+    def the_notifier_polls(self) -> None:
+        self.do(self.poll(KEYS.deliveries, self.notifier.show_due, limit=2))
+
+    async def poll(self, key: str, work: Callable[[str], Coroutine[Any, Any, Any]], limit: int) -> int:
+        due = await DueTimes(self.scripts, key, -self.world.shift).lease(limit)
+        for id_ in due.ids:
+            await self.begin(work(id_))
+        return len(due.ids)
+
+    async def events(self) -> list[Entry]:
+        return [Entry(id_.decode(), fields) for id_, fields in await self.client.xrange(KEYS.events)]
+
+    @precondition(lambda self: self.accepted)
+    @rule(number=ANY, group=st.sampled_from(["notifier", "escalator"]))
+    def an_event_is_handed_out_perhaps_not_for_the_first_time(self, number: int, group: str) -> None:
+        entries = self.do(self.events())
+        handler = self.notifier.handle if group == "notifier" else self.escalator.handle
+        self.do(self.begin(handler(entries[-1 - number % len(entries)])))
+
+    @precondition(lambda self: self.world.workers)
+    @rule(number=ANY, outcome=st.sampled_from(["answered", "answered", "lost", "refused", "late"]))
+    def a_call_has_its_outcome(self, number: int, outcome: str) -> None:
+        self.do(self.answer(self.world.workers[number % len(self.world.workers)], outcome))
+
+    @precondition(lambda self: self.world.workers)
+    @rule(number=ANY, travels=st.booleans())
+    def a_worker_is_killed(self, number: int, travels: bool) -> None:
+        worker = self.world.workers.pop(number % len(self.world.workers))
+        if travels and worker.call and worker.call.effect:
+            self.world.travelling.append(worker.call)
+        worker.task.cancel()
+
+    @precondition(lambda self: self.world.travelling)
+    @rule(number=ANY)
+    def a_request_arrives_late(self, number: int) -> None:
+        call = self.world.travelling.pop(number % len(self.world.travelling))
+        if call.effect and self.world.shift - call.sent <= call.finishes:
+            call.effect()
+
+    @rule()
+    def the_answer_to_a_commit_is_lost(self) -> None:
+        self.world.lost_commits = 1
+
+    @precondition(lambda self: self.accepted)
+    @rule()
+    def the_due_times_are_lost_and_built_anew_from_the_stream(self) -> None:
+        async def repair() -> None:
+            await self.client.delete(KEYS.deadlines, KEYS.deliveries)
+            for entry in await self.events():
+                await self.escalator.handle(entry)
+                await self.store.settle_delivery(entry.incident_id)
+
+        self.world.lost_commits = 0
+        self.do(repair())
+
+    # What must hold all the time
+
+    @invariant()
+    def at_most_one_record_each(self) -> None:
+        assert all(count == 1 for count in Counter(self.world.rows).values())
+
+    @invariant()
+    def who_was_answered_in_time_is_not_escalated(self) -> None:
+        assert not self.answered_in_time & set(self.world.rows)
+
+    @invariant()
+    def what_waits_has_its_due_time_and_what_is_closed_stays_closed(self) -> None:
+        async def look() -> None:
+            for id_ in self.accepted:
+                incident = await self.incident(id_)
+                assert bool(incident.closure) == (id_ in self.closed)
+                assert (await self.client.zscore(KEYS.deadlines, id_) is not None) == bool(
+                    incident.escalation_due
+                )
+
+        if self.accepted:
+            self.do(look())
+
+    def teardown(self) -> None:
+        """Everything works again: whatever was begun comes to its end, and the promises can be counted."""
+        try:
+            if self.accepted:
+                self.world.lost_commits = 0
+                self.do(self.come_to_the_end())
+                self.do(self.check_the_end())
+        finally:
+            self.do(self.client.aclose())
+            self.runner.close()
+
+    async def come_to_the_end(self) -> None:
+        handed_out = 0  # whoever died had not acknowledged its entries: all of them come again
+        for _ in range(300):
+            entries = await self.events()
+            for entry in entries[handed_out:]:
+                await self.begin(self.notifier.handle(entry))
+            while self.world.workers:
+                await self.answer(self.world.workers[0], "answered")
+            found = len(entries) - handed_out
+            found += await self.poll(KEYS.deadlines, self.escalator.escalate, limit=50)
+            found += await self.poll(KEYS.deliveries, self.notifier.show_due, limit=50)
+            handed_out = len(entries)
+            if not found and not await self.client.exists(KEYS.deadlines, KEYS.deliveries):
+                return
+            self.world.shift += timedelta(0) if found else 5 * SECOND
+        raise AssertionError("something waits for ever")
+
+    async def check_the_end(self) -> None:
+        told = Counter(id_ for _, id_, _ in self.world.messages)
+        for id_ in self.accepted:
+            incident = await self.incident(id_)
+            assert incident.is_shown
+            assert told[id_] == (0 if incident.closure and incident.closure.never_fired else 1), incident
+            assert not incident.awaits_escalation
+            assert (incident.record is not None) == (id_ in self.world.rows), incident
+        shown = {id_: revision for _, id_, revision in self.world.messages}
+        for id_, revision in shown.items():
+            assert revision == (await self.incident(id_)).revision, "the message shows the past"
+
+
+def test_whatever_happens_in_whatever_order_the_promises_hold(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "message.tmpl"
+    path.write_text("{{ incident.facts.title }}")
+    template = MessageTemplate.load(path)
+    effort = settings(
+        max_examples=many(25, 500),
+        stateful_step_count=many(40, 60),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    with capture_logs():  # thousands of lines that say nothing about a failure
+        run_state_machine_as_test(lambda: Promises(redis_server.url, template, monkeypatch), settings=effort)
