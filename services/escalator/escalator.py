@@ -23,6 +23,9 @@ SERVER_GRACE = timedelta(seconds=65)
 LOOK_AGAIN = timedelta(seconds=10)
 """How often to look for a record that an attempt in doubt may have made."""
 
+TIME_TO_COMMIT = timedelta(seconds=10)
+"""What a lease allows beyond the calls themselves."""
+
 SOON = timedelta(seconds=1.5)
 """A deadline nearer than this must not wait for the poller's nap to end."""
 
@@ -43,7 +46,7 @@ class Escalator:
         self._instance = instance
         self._timeout = timeout
         # Looking and writing, each with its own time limit, and time to commit. An attempt is over before its lease is.
-        self._lease = 2 * timeout + timedelta(seconds=10)
+        self._lease = 2 * timeout + TIME_TO_COMMIT
         self._wake = wake
         self._log = structlog.get_logger()
 

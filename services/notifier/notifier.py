@@ -35,6 +35,9 @@ LOOK_AGAIN = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=2)
 """How long to wait for a look to succeed; then a message that may be a second one is better than none."""
 
+TIME_TO_COMMIT = timedelta(seconds=10)
+"""What a lease allows beyond the calls themselves."""
+
 CLOCKS_APART = timedelta(minutes=5)
 """Slack's clock names the messages, Redis' names the incident's opening."""
 
@@ -59,7 +62,7 @@ class Notifier:
         self._appearance = appearance
         # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
         self._timeout = timeout
-        self._lease = 3 * timeout + timedelta(seconds=10)
+        self._lease = 3 * timeout + TIME_TO_COMMIT
         self._log = structlog.get_logger()
 
     async def handle(self, entry: Entry) -> None:
