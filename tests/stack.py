@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ alert:
     channel_id: C0TEST
     template_path: {root}/config/slack_message.tmpl
     api_url: {slack}
-    timeout_seconds: 3
+    timeout_seconds: {timeout}
 oncall:
   enable: true
   wait_minutes: {wait_minutes}
@@ -40,18 +40,28 @@ oncall:
     instance_url: {servicenow_main}
     username: ackstream
     password: sandbox
-    timeout_seconds: 3
+    timeout_seconds: {timeout}
     other_instance_urls:
       infra: {servicenow_infra}
 redis:
   {redis}
-notifier: {{host: 127.0.0.1, health_port: {notifier_port}}}
-escalator: {{host: 127.0.0.1, health_port: {escalator_port}}}
+notifier:
+  host: 127.0.0.1
+  health_port: ${{NOTIFIER_PORT:-{notifier_port}}}
+escalator:
+  host: 127.0.0.1
+  health_port: ${{ESCALATOR_PORT:-{escalator_port}}}
 """
 
 
+PORT_VARIABLES = {"ingest": "PORT", "notifier": "NOTIFIER_PORT", "escalator": "ESCALATOR_PORT"}
+
+
 class Stack:
-    """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`."""
+    """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
+
+    `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
+    """
 
     def __init__(
         self,
@@ -60,9 +70,12 @@ class Stack:
         redis_url: str | None,
         *,
         wait_minutes: float = 3,
+        timeout: float = 3,
+        constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
         self.directory = directory
+        self.constants = tuple(constants)
         self.sandbox = sandbox
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -77,30 +90,41 @@ class Stack:
             servicenow_infra=sandbox.servicenow_url("infra"),
             redis=f"url: {redis_url}" if redis_url else "host: ''",
             wait_minutes=wait_minutes,
+            timeout=timeout,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports: dict[str, int] = {}
 
-    def start(self, name: str, *arguments: str, command: str | None = None) -> None:
-        """Run `ackstream COMMAND`, which is `name` unless there are several of one kind: a service, or `up`."""
-        command_line = [
-            sys.executable,
-            "-m",
-            "ops.command",
-            command or name,
-            "--config",
-            str(self.config_path),
-            *arguments,
-        ]
+    def start(
+        self,
+        name: str,
+        *arguments: str,
+        command: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        constants: Sequence[str] = (),
+    ) -> None:
+        """Run `ackstream COMMAND`, which is `name` unless there are several of one kind: a service, or `up`.
+
+        A service that is one of several listens on a port of its own.
+        """
+        command = command or name
+        own = {}
+        if name != command and command in PORT_VARIABLES:
+            port = self._ports.setdefault(name, free_port())
+            own[PORT_VARIABLES[command]] = str(port)
+        altered = [*self.constants, *constants]
+        program = ["tests.altered", *altered, "--"] if altered else ["ops.command"]
+        command_line = [sys.executable, "-m", *program, command, "--config", str(self.config_path)]
         with (self.directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command_line,
+                [*command_line, *arguments],
                 cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=clean_environment(),
+                env={**clean_environment(), **own, **(environment or {})},
             )
 
     async def start_all(self) -> None:
@@ -109,8 +133,14 @@ class Stack:
         for service in SERVICES:
             await self.ready(service)
 
+    def address(self, name: str) -> str:
+        """Where a service, or one of several, answers."""
+        if name in self._ports:
+            return f"http://127.0.0.1:{self._ports[name]}"
+        return health_urls(self.config)[name]
+
     async def ready(self, service: str) -> None:
-        url = f"{health_urls(self.config)[service]}/readyz"
+        url = f"{self.address(service)}/readyz"
 
         async def is_ready() -> bool:
             async with httpx.AsyncClient(trust_env=False) as client:

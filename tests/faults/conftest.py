@@ -11,3 +11,24 @@ FULL = os.environ.get("ACKSTREAM_FAULTS") == "full"
 
 def many(quick: int, full: int) -> int:
     return full if FULL else quick
+
+
+IMPATIENT = (
+    "services.escalator.escalator.SERVER_GRACE=2",
+    "services.escalator.escalator.LOOK_AGAIN=0.5",
+    "services.escalator.escalator.TIME_TO_COMMIT=1",
+    "services.notifier.notifier.SLACK_GRACE=3",
+    "services.notifier.notifier.LOOK_AGAIN=0.5",
+    "services.notifier.notifier.TIME_TO_COMMIT=1",
+    "services.notifier.status.WORTH_SAYING_LATE=1",
+    "shared.backoff.FIRST=0.2",
+    "shared.backoff.NEEDS_PERSON=1",
+    "shared.consumer.RECLAIM_IDLE=2000",
+    "shared.due_times.LEASE=3",
+)
+"""Settings of tests/altered.py: the quick numbers would drown in waiting for leases, doubts and retries."""
+
+
+def hurried() -> dict[str, object]:
+    """Options of a stack that waits for as short as makes sense; the full numbers are for the real constants."""
+    return {} if FULL else {"constants": IMPATIENT, "timeout": 2}

@@ -1,83 +1,63 @@
 """Processes that are killed in the middle of their work. Each test prints its numbers."""
 
 import asyncio
-import random
 from collections import Counter
 
-import httpx
+import pytest
 from redis.asyncio import Redis
 
-from bench.load import alertmanager_body
 from sandbox.faults import Fault
-from shared.keys import Keys
 from tests.e2e.conftest import StackFactory
-from tests.faults.conftest import many
+from tests.faults.conftest import hurried, many
+from tests.faults.traffic import DICE, all_shown, no_deadline_left, no_delivery_left, pour, shown, twice
 from tests.servers import RedisServer
-from tests.stack import Stack
 from tests.waiting import wait_until
 
-DICE = random.Random(7)
+
+def slack_error(word: str, match: str) -> Fault:
+    return Fault(target="slack", kind="slack_error", error=word, match=match)
 
 
-async def pour(stack: Stack, names: list[str], query: str = "", patience: int = 100) -> list[str]:
-    """Send an alert for each name as Alertmanager would: again until it is taken. Ids of the incidents, in order."""
-    turns = asyncio.Semaphore(20)
-
-    async with httpx.AsyncClient(base_url=stack.url, trust_env=False, timeout=10) as client:
-
-        async def one(name: str) -> str:
-            for _ in range(patience):
-                async with turns:
-                    try:
-                        answer = await client.post(f"/api/incidents{query}", content=alertmanager_body(name))
-                    except httpx.HTTPError:
-                        answer = None
-                if answer is not None and answer.status_code == 201:
-                    incident: str = answer.json()["incident_id"]
-                    return incident
-                assert answer is None or answer.status_code == 503, answer.text
-                await asyncio.sleep(0.2)
-            raise AssertionError(f"{name} was never taken")
-
-        return await asyncio.gather(*(one(name) for name in names))
-
-
-def shown(stack: Stack) -> Counter[str]:
-    """Messages by incident."""
-    return Counter(message["metadata"]["event_payload"]["incident_id"] for message in stack.messages())
-
-
-async def test_a_notifier_that_is_killed_again_and_again_posts_each_incident_once(
-    new_stack: StackFactory, client: Redis
+@pytest.mark.parametrize("may_look", [True, False], ids=["with the history scope", "without it"])
+async def test_a_notifier_that_is_killed_again_and_again_posts_each_incident(
+    new_stack: StackFactory, client: Redis, may_look: bool
 ) -> None:
+    """Once, where it may look into the channel; else a second time what each death left without an answer."""
     incidents, kills = many(300, 5000), many(5, 20)
-    stack = new_stack()
+    stack = new_stack(**hurried())
+    faults = stack.sandbox.world.faults
+    faults.add(Fault(target="slack", kind="latency", match="chat.postMessage", seconds=0.02))
+    if not may_look:
+        faults.add(slack_error("missing_scope", "conversations.history"))
     await stack.start_all()
-    sending = asyncio.create_task(pour(stack, [f"n{number}" for number in range(incidents)]))
+    sending = asyncio.create_task(
+        pour(stack, [f"n{number}" for number in range(incidents)], per_second=many(100, 250))
+    )
     for _ in range(kills):
-        await asyncio.sleep(DICE.uniform(0.2, 0.8))
+        await asyncio.sleep(DICE.uniform(0.3, 0.9))
         stack.kill("notifier")
         stack.start("notifier")
     ids = await sending
-    await wait_until(
-        lambda: len(shown(stack)) == incidents, "every incident in Slack", seconds=many(90, 600), every=0.2
-    )
-    await wait_until(
-        lambda: nothing_left(client, Keys().deliveries), "no delivery left", seconds=120, every=0.2
-    )
-    twice = [id_ for id_, count in shown(stack).items() if count > 1]
+    await all_shown(stack, ids, seconds=many(60, 600))
+    await no_delivery_left(client, seconds=many(60, 120))
+    again, scope = twice(shown(stack)), "with" if may_look else "without"
     print(
-        f"\n{incidents} incidents, {kills} kills of the notifier: {len(shown(stack))} shown, {len(twice)} twice"
+        f"\n{kills} kills of the notifier while {incidents} incidents flow, {scope} the history scope: "
+        f"{len(shown(stack))} shown, {again} messages too many"
     )
     assert set(shown(stack)) == set(ids)
-    assert twice == []
+    if may_look:
+        assert again == 0
+    else:
+        assert again <= kills * stack.config.notifier.concurrency
+        assert not again or "missing_scope" in stack.log("notifier")
 
 
 async def test_an_escalator_that_is_killed_again_and_again_writes_each_record_once(
     new_stack: StackFactory, client: Redis
 ) -> None:
     incidents, kills = many(60, 400), many(4, 20)
-    stack = new_stack()
+    stack = new_stack(**hurried())
     stack.sandbox.world.faults.add(Fault(target="servicenow", kind="latency", match="POST", seconds=0.3))
     await stack.start_all()
     ids = await pour(stack, [f"e{number}" for number in range(incidents)], "?oncall_wait_minutes=0.02")
@@ -85,9 +65,7 @@ async def test_an_escalator_that_is_killed_again_and_again_writes_each_record_on
         await asyncio.sleep(DICE.uniform(0.3, 1.2))
         stack.kill("escalator")
         stack.start("escalator")
-    await wait_until(
-        lambda: nothing_left(client, Keys().deadlines), "no deadline left", seconds=many(110, 600), every=0.2
-    )
+    await no_deadline_left(client, seconds=many(60, 600))
     records = Counter(record["correlation_id"] for record in stack.records())
     print(
         f"\n{incidents} incidents, {kills} kills of the escalator: {len(records)} records, {records.total()} rows"
@@ -125,7 +103,3 @@ async def test_after_a_flush_everything_works_again_by_itself(new_stack: StackFa
     ids = await pour(stack, [f"after{number}" for number in range(20)], "?oncall_wait_minutes=0.01")
     await wait_until(lambda: set(shown(stack)) >= set(ids), "the messages after the flush", seconds=10)
     await wait_until(lambda: len(stack.records()) == 20, "the records after the flush", seconds=10)
-
-
-async def nothing_left(client: Redis, key: str) -> bool:
-    return await client.zcard(key) == 0

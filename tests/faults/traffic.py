@@ -1,0 +1,108 @@
+"""What flows through the stack in these tests, and what came out at its end."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import httpx
+from redis.asyncio import Redis
+
+from bench.load import alertmanager_body
+from shared.incident import Incident
+from shared.keys import Keys
+from shared.redis_client import Scripts
+from shared.store import Store
+from tests.stack import Stack
+from tests.waiting import wait_until
+
+DICE = random.Random(7)
+
+
+async def pour(
+    stack: Stack,
+    names: Sequence[str],
+    query: str = "",
+    patience: int = 100,
+    *,
+    doors: Sequence[str] = ("ingest",),
+    per_second: float = float("inf"),
+) -> list[str]:
+    """Send an alert for each name as Alertmanager would: again until it is taken. Ids of the incidents, in order.
+
+    `doors`: the ingests that take turns.
+    """
+    turns = asyncio.Semaphore(20)
+
+    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+
+        async def one(number: int, name: str) -> str:
+            await asyncio.sleep(number / per_second)
+            for attempt in range(patience):
+                url = f"{stack.address(doors[(number + attempt) % len(doors)])}/api/incidents{query}"
+                async with turns:
+                    try:
+                        answer = await client.post(url, content=alertmanager_body(name))
+                    except httpx.HTTPError:
+                        answer = None
+                if answer is not None and answer.status_code == 201:
+                    incident: str = answer.json()["incident_id"]
+                    return incident
+                assert answer is None or answer.status_code == 503, answer.text
+                await asyncio.sleep(0.2)
+            raise AssertionError(f"{name} was never taken")
+
+        return await asyncio.gather(*(one(number, name) for number, name in enumerate(names)))
+
+
+def shown(stack: Stack) -> Counter[str]:
+    """Messages by incident."""
+    return Counter(message["metadata"]["event_payload"]["incident_id"] for message in stack.messages())
+
+
+def recorded(stack: Stack) -> Counter[str]:
+    """Rows by incident."""
+    return Counter(row["correlation_id"] for row in stack.records())
+
+
+def twice(counted: Counter[str]) -> int:
+    """How many there are beyond the first of each."""
+    return counted.total() - len(counted)
+
+
+async def all_shown(stack: Stack, ids: Sequence[str], seconds: float) -> None:
+    await wait_until(
+        lambda: set(shown(stack)) >= set(ids), f"{len(ids)} incidents in Slack", seconds=seconds, every=0.2
+    )
+
+
+async def all_recorded(stack: Stack, ids: Sequence[str], seconds: float) -> None:
+    await wait_until(
+        lambda: set(recorded(stack)) >= set(ids), f"{len(ids)} records", seconds=seconds, every=0.2
+    )
+
+
+async def nothing_left(client: Redis, key: str) -> bool:
+    return await client.zcard(key) == 0
+
+
+async def no_delivery_left(client: Redis, seconds: float) -> None:
+    """Every message shows the present, or so it was thought when it was sent last."""
+    await wait_until(lambda: nothing_left(client, Keys().deliveries), "no delivery left", seconds=seconds)
+
+
+async def no_deadline_left(client: Redis, seconds: float) -> None:
+    """Nobody waits for a record any more, and none is looked for."""
+    await wait_until(lambda: nothing_left(client, Keys().deadlines), "no deadline left", seconds=seconds)
+
+
+async def incident_of(client: Redis, id_: str) -> Incident:
+    incident = (await Store(Scripts(client)).load(id_)).incident
+    assert incident
+    return incident
+
+
+async def most_late(client: Redis, ids: Sequence[str]) -> float:
+    """Seconds by which the latest of the records missed its deadline."""
+    found = [await incident_of(client, id_) for id_ in ids]
+    return max(incident.lateness(incident.record.at).total_seconds() for incident in found if incident.record)
