@@ -1,9 +1,12 @@
 """What flows through the stack in these tests, and what came out at its end."""
 
 import asyncio
+import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import httpx
 from redis.asyncio import Redis
@@ -13,7 +16,7 @@ from shared.incident import Incident
 from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.store import Store
-from tests.stack import Stack
+from tests.stack import ROOT, Stack, clean_environment
 from tests.waiting import wait_until
 
 DICE = random.Random(7)
@@ -106,3 +109,14 @@ async def most_late(client: Redis, ids: Sequence[str]) -> float:
     """Seconds by which the latest of the records missed its deadline."""
     found = [await incident_of(client, id_) for id_ in ids]
     return max(incident.lateness(incident.record.at).total_seconds() for incident in found if incident.record)
+
+
+async def parked(stack: Stack) -> list[dict[str, Any]]:
+    """What `ackstream parked` tells."""
+    command = (sys.executable, "-m", "ops.command", "parked", "--output", "json", "--config")
+    told = await asyncio.create_subprocess_exec(
+        *command, str(stack.config_path), cwd=ROOT, env=clean_environment(), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await told.communicate()
+    found: list[dict[str, Any]] = json.loads(out)
+    return found
