@@ -5,7 +5,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import httpx
@@ -30,10 +30,11 @@ async def pour(
     *,
     doors: Sequence[str] = ("ingest",),
     per_second: float = float("inf"),
+    then: Callable[[str], Awaitable[None]] | None = None,
 ) -> list[str]:
     """Send an alert for each name as Alertmanager would: again until it is taken. Ids of the incidents, in order.
 
-    `doors`: the ingests that take turns.
+    `doors`: the ingests that take turns. `then`: what to do with each incident once it is there.
     """
     turns = asyncio.Semaphore(20)
 
@@ -50,6 +51,8 @@ async def pour(
                         answer = None
                 if answer is not None and answer.status_code == 201:
                     incident: str = answer.json()["incident_id"]
+                    if then:
+                        await then(incident)
                     return incident
                 assert answer is None or answer.status_code == 503, answer.text
                 await asyncio.sleep(0.2)
