@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import signal
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -123,3 +124,19 @@ async def parked(stack: Stack) -> list[dict[str, Any]]:
     out, _ = await told.communicate()
     found: list[dict[str, Any]] = json.loads(out)
     return found
+
+
+async def pour_until(ended: asyncio.Event, stack: Stack, query: str = "", **options: Any) -> list[str]:
+    """`pour`, twenty at a time, until `ended` is set."""
+    ids: list[str] = []
+    while not ended.is_set():
+        names = [f"until{query}{len(ids) + number}" for number in range(20)]
+        ids += await pour(stack, names, query, **options)
+    return ids
+
+
+async def stop(stack: Stack, names: Sequence[str]) -> list[int]:
+    """SIGTERM to all of them; their exit codes."""
+    for name in names:
+        stack.signal(name, signal.SIGTERM)
+    return [await asyncio.to_thread(stack.wait, name) for name in names]
