@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import httpx
 from redis.asyncio import Redis
@@ -43,7 +43,7 @@ async def slow_clients(stack: Stack, number: int) -> AsyncIterator[list[bytes]]:
 
 
 async def dribble(port: int, whole: bytes, at_once: int, begun: asyncio.Event, answers: list[bytes]) -> None:
-    """Send `at_once` bytes, then one at a time, until there is an answer or the other side hangs up."""
+    """Send `at_once` bytes, then one at a time, until there is an answer or the other side hangs up: b""."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answer = asyncio.create_task(reader.read(4096))
     writer.write(whole[:at_once])
@@ -54,8 +54,10 @@ async def dribble(port: int, whole: bytes, at_once: int, begun: asyncio.Event, a
             if answer.done():
                 break
             writer.write(whole[at : at + 1])
-        with suppress(OSError):
+        try:
             answers.append(await answer)
+        except OSError:
+            answers.append(b"")
     finally:
         answer.cancel()
         writer.transport.abort()
@@ -110,3 +112,22 @@ async def test_slow_clients_hold_up_neither_others_nor_the_end(
     assert p99(latencies) < 1
     assert (code, took < GRACE) == (0, True)
     assert len({(await incident_of(client, id_)).id for id_ in ids}) == len(ids)
+
+
+async def test_who_does_not_get_a_head_across_is_hung_up_on(new_stack: StackFactory) -> None:
+    """A connection that asks for nothing costs a file descriptor; whoever opens enough of them would shut everybody else out."""
+    stack = new_stack(constants=["shared.connection.HEAD_TIMEOUT=1"])
+    stack.start("ingest")
+    await stack.ready("ingest")
+    whole = request(alertmanager_body("kept alive"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", stack.port)
+    for _ in range(2):
+        writer.write(whole)
+        assert b" 201 " in await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"}")
+        await asyncio.sleep(1.5)  # between two requests it may take its time
+    writer.write(whole[:4])
+    async with slow_clients(stack, 40) as answers:
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        await wait_until(lambda: answers == [b""] * 20, "the slow half to be gone, and nobody else")
+    writer.close()
