@@ -97,21 +97,29 @@ def inside(calls: list[Call], pause: float, in_flight: float) -> list[Call]:
     return [call for call in calls if any(at + in_flight < call.at < at + pause for at in refusals)]
 
 
-async def test_each_incident_is_shown_once_whatever_slack_answers(stack: Stack, client: Redis) -> None:
+async def test_each_incident_is_shown_once_though_slack_answers_500(stack: Stack, client: Redis) -> None:
     seconds = many(2, 60)
     await endure(stack, client, failing("status", status=500), f"500 for {seconds} s", seconds=seconds)
+
+
+async def test_each_incident_is_shown_once_though_answers_get_lost(stack: Stack, client: Redis) -> None:
     dropped = failing("drop_after", match="chat.postMessage", count=many(20, 200))
     await endure(stack, client, dropped, f"{dropped.count} posts accepted, answer dropped", seconds=0)
+    assert dropped.hits == dropped.count
 
+
+async def test_what_a_bad_token_parks_is_delivered_once_it_is_mended(stack: Stack, client: Redis) -> None:
     async def is_parked() -> None:
         told = [one for one in await parked(stack) if one["stage"] == "slack"]
         assert len(told) >= many(40, 400)
         assert {one["error"] for one in told} == {"invalid_auth"}
 
+    seconds = many(2, 60)
     refused = failing("slack_error", error="invalid_auth")
     await endure(
         stack, client, refused, f"invalid_auth for {seconds} s", seconds=seconds, meanwhile=is_parked
     )
+    assert await parked(stack) == []
 
 
 def failing(kind: str, **more: Any) -> Fault:
