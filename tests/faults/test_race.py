@@ -30,7 +30,10 @@ WAIT = 4.0
 """Seconds to acknowledge."""
 
 AROUND = 0.03
-"""Seconds before and after the deadline in which somebody acknowledges."""
+"""Seconds before and after the deadline in which every other one is acknowledged …"""
+
+BEFORE = 1.0
+"""… and seconds before it in which the rest is: on a busy machine most of the others come too late."""
 
 
 @pytest.fixture
@@ -70,7 +73,8 @@ class Crowd:
     async def acknowledge(self, id_: str) -> None:
         incident = await incident_of(self._client, id_)
         url = DICE.choice(self._doors).url(id_, expiry(incident))
-        await asyncio.sleep(incident.deadline.timestamp() + DICE.uniform(-AROUND, AROUND) - time.time())
+        around = DICE.uniform(-DICE.choice((AROUND, BEFORE)), AROUND)
+        await asyncio.sleep(incident.deadline.timestamp() + around - time.time())
         async with self._turns:
             self.answers[id_] = (
                 await self._http.post(f"{url}&format=json", data={"name": "Ada"})
@@ -87,7 +91,7 @@ async def test_each_incident_is_acknowledged_or_escalated_whatever_the_clocks_sa
         crowd = Crowd(stack, client, http)
         names = [f"c{number}" for number in range(incidents)]
         doors = ("ingest", "ingest2")
-        ids = await pour(stack, names, doors=doors, per_second=many(50, 30), then=crowd.acknowledge)
+        ids = await pour(stack, names, doors=doors, per_second=many(40, 30), then=crowd.acknowledge)
     await no_deadline_left(client, seconds=60)
     rows, states, early = (
         recorded(stack),
