@@ -28,7 +28,7 @@ PROBE_LIFETIME = 10_000
 
 
 def slack_hold(channel: str) -> str:
-    """String: present while Slack's own Retry-After forbids calls for `channel`; it lives just as long."""
+    """String: present while Slack's own Retry-After forbids calls for `channel`, or of a method; it lives just as long."""
     return f"ackstream:slack-hold:{channel}"
 
 

@@ -26,6 +26,7 @@ from shared import logs, metrics
 from shared.config import Config, RedisConfig
 from shared.config_errors import ConfigError
 from shared.config_file import load_config
+from shared.connection import PromptConnection
 from shared.health import Check
 from shared.keys import PROBE, PROBE_LIFETIME
 from shared.redis_client import Scripts, StoreUnavailableError, connect
@@ -169,6 +170,7 @@ class _Server(uvicorn.Server):
 def _server_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=PromptConnection,
         log_config=None,
         access_log=False,  # it would write signed links and query strings into the log
         server_header=False,

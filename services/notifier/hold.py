@@ -1,4 +1,4 @@
-"""Slack's Retry-After, obeyed by every replica: while a channel is on hold nobody calls Slack for it."""
+"""Slack's Retry-After, obeyed by every replica: while a channel, or a method, is on hold nobody calls Slack for it."""
 
 from datetime import timedelta
 

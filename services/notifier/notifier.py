@@ -12,7 +12,7 @@ import structlog
 
 from services.notifier.hold import ChannelHold
 from services.notifier.message import Look, plain_message, slack_message
-from services.notifier.slack import Failure, Posted, Slack, SlackCallError
+from services.notifier.slack import HISTORY, Failure, Found, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate, TemplateError
 from shared import metrics
 from shared.backoff import backoff
@@ -43,6 +43,8 @@ PATIENCE = timedelta(minutes=2)
 
 TIME_TO_COMMIT = timedelta(seconds=10)
 """What a lease allows beyond the calls themselves."""
+
+LOOKING = "; looking for it: "
 
 CLOCKS_APART = timedelta(minutes=5)
 """Slack's clock names the messages, Redis' names the incident's opening."""
@@ -142,12 +144,15 @@ class Notifier:
         """An earlier post may have arrived though its answer was lost: find it, or wait until it can no longer arrive. None: post."""
         begun, doubt_until = _lease_of(incident).at, incident.delivery.doubt_until or incident.opened_at
         try:
-            found = await self._slack.find(channel, incident.id, incident.opened_at - CLOCKS_APART)
+            found = await self._find(incident, channel)
         except SlackCallError as error:
-            if error.failure is not Failure.NEEDS_PERSON and begun < doubt_until + PATIENCE:
+            patience = doubt_until + PATIENCE - begun
+            if error.failure is not Failure.NEEDS_PERSON and patience > timedelta(0):
                 wait = backoff(incident.delivery.attempts, retry_after=error.retry_after)
-                why = f"{incident.delivery.error}; looking for it: {error}"
-                return DeliveryFailed(token, why, min(wait, LOOK_AGAIN), put_off=True)
+                longest = patience if error.retry_after else LOOK_AGAIN
+                # The first error alone, not a list that grows with each look.
+                why = f"{incident.delivery.error.partition(LOOKING)[0]}{LOOKING}{error}"
+                return DeliveryFailed(token, why, min(wait, longest), put_off=True)
             self._log.warning(
                 "cannot_look_for_message", incident=incident.id, channel=channel, error=str(error)
             )
@@ -171,6 +176,17 @@ class Notifier:
             )
         else:
             self._log.warning("second_message_deleted", incident=incident_id, channel=channel, ts=ts)
+
+    async def _find(self, incident: Incident, channel: str) -> list[Found]:
+        """Slack's own Retry-After for looking is obeyed by every replica, too. Raises SlackCallError."""
+        if held := await self._hold.remaining(HISTORY):
+            raise SlackCallError(Failure.TRANSIENT, "ratelimited", held)
+        try:
+            return await self._slack.find(channel, incident.id, incident.opened_at - CLOCKS_APART)
+        except SlackCallError as error:
+            if error.retry_after:
+                await self._hold.set(HISTORY, error.retry_after)
+            raise
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
         """The message; a template that fails at run time must not cost the page, so a plain one stands in."""

@@ -65,7 +65,10 @@ _BY_ERROR = {
 """Slack's documented errors; the ones that are not here (ratelimited, service_unavailable, new ones) are worth a retry."""
 
 
-READING = {"conversations.history": "GET"}
+HISTORY = "conversations.history"
+"""Slack counts its calls by themselves, those for all channels together."""
+
+READING = {HISTORY: "GET"}
 PAGE, PAGES = 200, 5
 """Messages per page of a channel's history, and how many pages back we look."""
 
@@ -127,7 +130,7 @@ class Slack:
             "limit": PAGE,
         }
         for _ in range(PAGES):
-            answer = await self._call("conversations.history", arguments)
+            answer = await self._call(HISTORY, arguments)
             for message in answer.get("messages", []):
                 payload = message.get("metadata", {}).get("event_payload", {})
                 if payload.get("incident_id") == incident_id:

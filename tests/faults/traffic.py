@@ -1,9 +1,13 @@
 """What flows through the stack in these tests, and what came out at its end."""
 
 import asyncio
+import json
 import random
+import signal
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import httpx
 from redis.asyncio import Redis
@@ -13,7 +17,7 @@ from shared.incident import Incident
 from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.store import Store
-from tests.stack import Stack
+from tests.stack import ROOT, Stack, clean_environment
 from tests.waiting import wait_until
 
 DICE = random.Random(7)
@@ -27,10 +31,11 @@ async def pour(
     *,
     doors: Sequence[str] = ("ingest",),
     per_second: float = float("inf"),
+    then: Callable[[str], Awaitable[None]] | None = None,
 ) -> list[str]:
     """Send an alert for each name as Alertmanager would: again until it is taken. Ids of the incidents, in order.
 
-    `doors`: the ingests that take turns.
+    `doors`: the ingests that take turns. `then`: what to do with each incident once it is there.
     """
     turns = asyncio.Semaphore(20)
 
@@ -47,6 +52,8 @@ async def pour(
                         answer = None
                 if answer is not None and answer.status_code == 201:
                     incident: str = answer.json()["incident_id"]
+                    if then:
+                        await then(incident)
                     return incident
                 assert answer is None or answer.status_code == 503, answer.text
                 await asyncio.sleep(0.2)
@@ -106,3 +113,30 @@ async def most_late(client: Redis, ids: Sequence[str]) -> float:
     """Seconds by which the latest of the records missed its deadline."""
     found = [await incident_of(client, id_) for id_ in ids]
     return max(incident.lateness(incident.record.at).total_seconds() for incident in found if incident.record)
+
+
+async def parked(stack: Stack) -> list[dict[str, Any]]:
+    """What `ackstream parked` tells."""
+    command = (sys.executable, "-m", "ops.command", "parked", "--output", "json", "--config")
+    told = await asyncio.create_subprocess_exec(
+        *command, str(stack.config_path), cwd=ROOT, env=clean_environment(), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await told.communicate()
+    found: list[dict[str, Any]] = json.loads(out)
+    return found
+
+
+async def pour_until(ended: asyncio.Event, stack: Stack, query: str = "", **options: Any) -> list[str]:
+    """`pour`, twenty at a time, until `ended` is set."""
+    ids: list[str] = []
+    while not ended.is_set():
+        names = [f"until{query}{len(ids) + number}" for number in range(20)]
+        ids += await pour(stack, names, query, **options)
+    return ids
+
+
+async def stop(stack: Stack, names: Sequence[str]) -> list[int]:
+    """SIGTERM to all of them; their exit codes."""
+    for name in names:
+        stack.signal(name, signal.SIGTERM)
+    return [await asyncio.to_thread(stack.wait, name) for name in names]

@@ -234,6 +234,29 @@ async def test_a_look_that_fails_is_no_licence_to_post(
     assert (await now(store, incident)).is_shown
 
 
+async def test_no_look_falls_into_the_retry_after_of_another(
+    notifier: Notifier, store: Store, sandbox: Running
+) -> None:
+    misbehave(sandbox, "drop_after", match="chat.postMessage", count=2)
+    misbehave(sandbox, "status", match="conversations.history", status=429, retry_after=1, count=1)
+    incidents = [await opened(store), await opened(store, group="2")]
+    for incident in incidents * 3:
+        await notifier.show(incident)
+    looks = sandbox.world.slack.calls.named("conversations.history")
+    assert len(looks) == 1
+    assert "ratelimited" in (await now(store, incidents[1])).delivery.error
+
+    async def both() -> bool:
+        for incident in incidents:
+            await notifier.show(incident)
+        return all([(await now(store, incident)).is_shown for incident in incidents])
+
+    await wait_until(both, "both to be found")
+    assert posts(sandbox) == 2
+    first, second, *_ = sandbox.world.slack.calls.named("conversations.history")
+    assert second.at - first.at >= 1
+
+
 async def test_a_page_that_inherited_a_deadline_has_its_button(
     notifier: Notifier, store: Store, sandbox: Running
 ) -> None:
