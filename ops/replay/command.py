@@ -96,6 +96,7 @@ async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> 
 
 async def _one_way(way: str, wish: "Wish", replay: "Replay") -> "Answer":
     from ops.replay.copy import copy_into  # noqa: PLC0415
+    from ops.replay.difference import what_if  # noqa: PLC0415
     from ops.replay.rehearsal import rehearse  # noqa: PLC0415
     from ops.replay.repair import repair_escalator, repair_notifier  # noqa: PLC0415
     from ops.replay.show import show  # noqa: PLC0415
@@ -105,6 +106,8 @@ async def _one_way(way: str, wish: "Wish", replay: "Replay") -> "Answer":
             return await show(replay, wish.channel or "", wish.speed)
         case "--into":
             return await copy_into(replay, wish.into or "", redact=wish.redact)
+        case "--what-if":
+            return await what_if(replay, load(wish.what_if or Path()))
         case "--group" if wish.group == "escalator":
             return await repair_escalator(replay)
         case "--group":

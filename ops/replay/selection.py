@@ -64,6 +64,10 @@ class Range:
     def is_everything(self) -> bool:
         return (self.start, self.end) == ("-", "+") and not self.incidents
 
+    def ends_at(self, now: datetime) -> datetime:
+        """The moment at which it ends; `now` where no end was given."""
+        return now if self.end == "+" else min(now, datetime.fromtimestamp(order(self.end)[0] / 1000, UTC))
+
     def begins_after(self, entry: str) -> bool:
         """Whether the entry lies before the range."""
         return self.start != "-" and order(entry) < order(self.start)

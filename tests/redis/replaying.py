@@ -14,7 +14,7 @@ from tests.stack import ROOT
 TEMPLATE = ROOT / "config" / "slack_message.tmpl"
 
 
-def configured(template: Path = TEMPLATE, **slack: Any) -> Config:
+def configured(template: Path = TEMPLATE, *, oncall: dict[str, Any] | None = None, **slack: Any) -> Config:
     """A configuration with everything on; nothing of it is reachable."""
     return Config.model_validate(
         {
@@ -37,6 +37,7 @@ def configured(template: Path = TEMPLATE, **slack: Any) -> Config:
                     "password": "sandbox",
                     "other_instance_urls": {"infra": "http://127.0.0.1:9/infra"},
                 },
+                **(oncall or {}),
             },
         }
     )
