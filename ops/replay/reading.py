@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from ops.replay.history import History, Moment
 from ops.replay.progress import Patience, Progress
 from ops.replay.selection import Range, opening, order
-from ops.timeline import Happening, happening
+from ops.timeline import happening
 from shared.identity import MAX_PARTITIONS, is_incident_id, partition_of_incident
 from shared.keys import Keys
 from shared.redis_client import Scripts
@@ -60,22 +60,21 @@ class Past:
             self._patience.step()
             start = f"({page[-1][0].decode()}"
 
-    async def happenings(self) -> AsyncIterator[Happening]:
-        """What happened within the range."""
-        for keys in await self._partitions():
+    async def wanted_entries(self) -> AsyncIterator[tuple[Keys, Entry]]:
+        """The range's entries that are about a wanted incident, as they lie in the stream, with where they lie."""
+        for keys in await self.partitions():
             async for entry in self.entries(keys, self._range.start, self._range.end):
-                if one := self._read(entry):
+                if self._id(entry) is not None:
                     self.events += 1
-                    yield one
+                    yield keys, entry
 
     async def mentioned(self) -> frozenset[str]:
         """Ids of the incidents that the range mentions."""
         found = set()
-        for keys in await self._partitions():
+        for keys in await self.partitions():
             async for entry in self.entries(keys, self._range.start, self._range.end):
-                if (id_ := self._id(entry)) is not None:
-                    found.add(id_)
-        return frozenset(found)
+                found.add(self._id(entry))
+        return frozenset(id_ for id_ in found if id_ is not None)
 
     async def moments(self, *, whole_lives: bool = False) -> AsyncIterator[Moment]:
         """The range's events, each with its incident before and after. `whole_lives`: and what the same incidents lived through
@@ -84,7 +83,7 @@ class Past:
         if not wanted:
             return
         history = History()
-        for keys in await self._partitions():
+        for keys in await self.partitions():
             mine = frozenset(id_ for id_ in wanted if partition_of_incident(id_) == keys.partition)
             async for entry in self.entries(keys, self._beginning(mine), self._range.end):
                 moment = self._told(history, entry, wanted)
@@ -109,15 +108,6 @@ class Past:
             self.unreadable += 1
             return None
 
-    def _read(self, entry: Entry) -> Happening | None:
-        if self._id(entry) is None:
-            return None
-        try:
-            return happening(entry)
-        except UndecodableError:
-            self.unreadable += 1
-            return None
-
     def _id(self, entry: Entry) -> str | None:
         """None where it is not wanted, or no incident's."""
         try:
@@ -127,7 +117,8 @@ class Past:
         wanted = self._range.incidents
         return id_ if is_incident_id(id_) and (not wanted or id_ in wanted) else None
 
-    async def _partitions(self) -> list[Keys]:
+    async def partitions(self) -> list[Keys]:
+        """Those that the wanted incidents can be in."""
         wanted = {partition_of_incident(id_) for id_ in self._range.incidents}
         found = await partitions(self._scripts)
         return [keys for keys in found if not wanted or keys.partition in wanted]

@@ -9,6 +9,7 @@ from shared.identity import is_incident_id
 CLOCKS_APART = timedelta(minutes=1)
 """An incident's id may name a moment a little after its first event, where a failover changed the clock."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RELATIVE = re.compile(r"-(\d{1,9})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _ENTRY = re.compile(r"\d{1,19}(-\d{1,19})?")
@@ -48,7 +49,7 @@ class Bound:
 
     def at(self, now: datetime) -> str:
         """As XRANGE takes it."""
-        return self.entry or milliseconds(now - self.before_now)
+        return self.entry or milliseconds(now - min(self.before_now, now - _EPOCH))
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ class Range:
     @property
     def is_everything(self) -> bool:
         return (self.start, self.end) == ("-", "+") and not self.incidents
+
+    def ends_at(self, now: datetime) -> datetime:
+        """The moment at which it ends; `now` where no end was given."""
+        return now if self.end == "+" else min(now, datetime.fromtimestamp(order(self.end)[0] / 1000, UTC))
 
     def begins_after(self, entry: str) -> bool:
         """Whether the entry lies before the range."""

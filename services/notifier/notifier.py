@@ -1,7 +1,6 @@
 """Level-triggered: whatever the event, make the incident's Slack message show its current state. Being called twice, late, or
 at two places at once changes nothing: the incident's lease and the revision that its message shows decide."""
 
-import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from typing import Any
 import structlog
 
 from services.notifier.hold import ChannelHold
-from services.notifier.message import Look, plain_message, slack_message
+from services.notifier.message import Look, plain_message
+from services.notifier.rendering import may_be_acknowledged_in_time, render
 from services.notifier.slack import HISTORY, Failure, Found, Posted, Slack, SlackCallError
-from services.notifier.template import MessageTemplate, TemplateError
+from services.notifier.template import MessageTemplate
 from shared import metrics
 from shared.backoff import backoff
 from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, MessageGone, Reason
@@ -189,19 +189,15 @@ class Notifier:
             raise
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
-        """The message; a template that fails at run time must not cost the page, so a plain one stands in."""
         appearance = self._appearance
-        url = self._ack_url(incident)
-        try:
-            text = appearance.template.render(incident, json.loads(body), url)
-        except (TemplateError, ValueError) as error:
-            self._log.error("template_failed", incident=incident.id, error=str(error))
-            return plain_message(incident, str(error), url)
-        return slack_message(incident, text, appearance.look, url)
+        rendering = render(appearance.template, appearance.look, incident, body, self._ack_url(incident))
+        if rendering.error:
+            self._log.error("template_failed", incident=incident.id, error=rendering.error)
+        return rendering.message
 
     def _ack_url(self, incident: Incident) -> str | None:
-        if incident.deadline is None or incident.deadline <= incident.opened_at:
-            return None  # no on-call, or nobody is given the time
+        if not may_be_acknowledged_in_time(incident):
+            return None
         return self._appearance.links.url(incident.id, expiry(incident))
 
     async def _send(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:

@@ -66,7 +66,7 @@ class Lives:
     def __init__(self, store: Store, seed: int) -> None:
         self._store = store
         self._dice = Random(seed)
-        self._started = dict.fromkeys("abc", 0)
+        self._started = dict.fromkeys((f"{name}{seed}" for name in "abc"), 0)
         self._known: list[str] = []
 
     async def step(self) -> set[str]:
@@ -83,7 +83,7 @@ class Lives:
         return ids
 
     async def fire(self) -> Step:
-        group = self._dice.choice("abc")
+        group = self._dice.choice(list(self._started))
         self._started[group] += 2 * (self._dice.random() < 0.15)
         names = self._dice.sample(["x", "y", "z"], self._dice.randint(1, 3))
         alerts = {name: (self._dice.random() < 0.8, self._started[group]) for name in names}
@@ -93,7 +93,7 @@ class Lives:
         )
 
     async def resolve(self) -> Step:
-        group = self._dice.choice("abc")
+        group = self._dice.choice(list(self._started))
         names = self._dice.sample(["x", "y", "z"], self._dice.randint(1, 3))
         body = alertmanager_body(group, dict.fromkeys(names, (False, self._started[group])))
         return await self._store.receive(received(body, self.call()))

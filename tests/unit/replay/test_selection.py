@@ -31,6 +31,7 @@ NOON_MS = "1767268800000"
         ("-1w", "1766664000000"),
         (" -1h ", "1767265200000"),
         ("-99999d", "0"),
+        ("-999999999d", "0"),
     ],
 )
 def test_a_moment_may_be_said_in_many_ways(typed: str, entry: str) -> None:

@@ -1,0 +1,81 @@
+"""What a configuration would make of an incident: its Slack message, its channel, its record. Asks nobody, sends nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ops.replay.replay import ReplayError
+from services.escalator.escalator import fields_of
+from services.notifier.__main__ import look
+from services.notifier.message import plain_message
+from services.notifier.rendering import may_be_acknowledged_in_time, render
+from services.notifier.template import MessageTemplate, TemplateError
+from shared.config import Config
+from shared.incident import Incident
+
+
+class Preview:
+    """Raises ReplayError when Slack is on and its template cannot be used."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._look = look(config)
+        self._template = _template(config)
+
+    @property
+    def slack_is_on(self) -> bool:
+        return self._config.alert.slack.enable
+
+    def message(self, incident: Incident, body: str, *, with_link: bool = True) -> dict[str, Any]:
+        """The message; its acknowledge link is not signed, and so leads to nothing."""
+        url = self._link(incident) if with_link else None
+        if self._template is None:
+            return plain_message(incident, "there is no template", url)
+        return render(self._template, self._look, incident, body, url).message
+
+    def channel(self, incident: Incident) -> str:
+        return incident.call.channel or self._config.alert.slack.channel_id or "no channel"
+
+    def record(self, incident: Incident) -> dict[str, Any] | None:
+        """The request to ServiceNow that an escalation would make; None when none is configured."""
+        settings = self._config.oncall.servicenow
+        try:
+            name, url = settings.instance(incident.call.instance)
+        except LookupError:
+            return None
+        return {
+            "instance": name or "default",
+            "method": "POST",
+            "url": f"{url}/api/now/table/{settings.table}",
+            "body": {**fields_of(incident), "correlation_id": incident.id},
+        }
+
+    def _link(self, incident: Incident) -> str | None:
+        base = self._config.ack_base_url
+        return f"{base}/api/ack/{incident.id}" if may_be_acknowledged_in_time(incident) else None
+
+
+def _template(config: Config) -> MessageTemplate | None:
+    slack = config.alert.slack
+    if not slack.enable and not slack.template_path.exists():
+        return None
+    try:
+        return MessageTemplate.load(slack.template_path)
+    except TemplateError as error:
+        raise ReplayError(str(error)) from error
+
+
+def lines_of(message: dict[str, Any]) -> list[str]:
+    """A message as plain lines, as a person would read it from top to bottom."""
+    return [line for text in _texts(message) for line in text.splitlines()]
+
+
+def _texts(message: dict[str, Any]) -> Iterator[str]:
+    yield message["text"]
+    for attachment in message["attachments"]:
+        yield f"({attachment['color']})"
+        for block in attachment["blocks"]:
+            if block["type"] == "section":
+                yield block["text"]["text"]
+            for element in block.get("elements", ()):
+                text = element["text"]
+                yield text if isinstance(text, str) else f"[{text['text']}] {element['url']}"

@@ -1,0 +1,128 @@
+"""`--dry-run`: event by event, what each stage would do. Nothing leaves the house, and nothing is written."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ops.replay.history import Moment
+from ops.replay.preview import Preview, lines_of
+from ops.replay.reading import Past
+from ops.replay.replay import Answer, Replay
+from ops.timeline import moment as clock
+from services.notifier.notifier import INVISIBLE
+from shared.commands import EventType
+from shared.incident import Incident
+
+INDENT = " " * 4
+QUOTE = INDENT * 2 + "│ "
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a stage would do, in one word, with what it would say or when."""
+
+    deed: str
+    details: dict[str, Any]
+    words: str
+    quoted: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {"action": self.deed, **self.details}
+
+
+NOTHING = Act("nothing", {}, "nothing")
+
+
+async def rehearse(replay: Replay) -> Answer:
+    preview, past, seen = Preview(replay.config), replay.past(), dict[str, int]()
+    told, lines, deeds = list[dict[str, Any]](), list[str](), Counter[str]()
+    if not preview.slack_is_on:
+        lines.append("Slack is off in this configuration; the messages are those that it would get.")
+    async for moment in past.moments():
+        acts = {"notifier": notify(moment, preview, seen), "escalator": escalate(moment, preview)}
+        told.append(_as_json(moment, acts))
+        lines += _as_text(moment, acts)
+        deeds.update(f"{act.deed}" for act in acts.values() if act is not NOTHING)
+    lines += summary(past, deeds)
+    return Answer("\n".join(lines), {"events": told, "deeds": dict(deeds), **shortcomings(past)})
+
+
+def notify(moment: Moment, preview: Preview, seen: dict[str, int]) -> Act:
+    """`seen`: by incident, the revision that its message would show by now; the range's own beginning counts as shown as it
+    was then."""
+    incident = moment.after
+    if incident.id not in seen and moment.before and moment.before.message:
+        seen[incident.id] = moment.before.message.shown
+    shown = seen.get(incident.id)
+    never_fired = incident.closure is not None and incident.closure.never_fired
+    if moment.event.type in INVISIBLE or shown == incident.revision or (shown is None and never_fired):
+        return NOTHING
+    seen[incident.id] = incident.revision
+    channel, message = preview.channel(incident), preview.message(incident, moment.body)
+    deed, words = ("post", "posts in") if shown is None else ("edit", "edits its message in")
+    details = {"channel": channel, "message": message}
+    return Act(deed, details, f"{words} {channel}", tuple(lines_of(message)))
+
+
+def escalate(moment: Moment, preview: Preview) -> Act:
+    incident = moment.after
+    if moment.event.type == EventType.ESCALATION_CLAIMED:
+        return _attempt(incident, preview)
+    before = moment.before.escalation_due if moment.before else None
+    due = incident.escalation_due
+    if before == due:
+        return NOTHING
+    if due is None:
+        return Act("clear", {}, "clears the deadline")
+    deed, words = ("arm", "sets the deadline to") if before is None else ("move", "moves the deadline to")
+    return Act(deed, {"due": due}, f"{words} {clock(due)}")
+
+
+def _attempt(incident: Incident, preview: Preview) -> Act:
+    request = preview.record(incident)
+    if request is None:
+        return Act("attempt", {"request": None}, "cannot write a record: no ServiceNow is configured here")
+    if not (incident.escalation.may_act and incident.awaits_escalation):
+        words = "looks for the record of an earlier attempt, and writes none"
+        return Act("look", {"request": None, "until": incident.escalation.doubt_until}, words)
+    quoted = (f"{request['method']} {request['url']}", str(request["body"]))
+    words = f"looks for the record in ServiceNow ({request['instance']}), and writes it when there is none"
+    return Act("attempt", {"request": request}, words, quoted)
+
+
+def _as_json(moment: Moment, acts: dict[str, Act]) -> dict[str, Any]:
+    event = moment.event
+    head = {"entry": event.entry, "at": event.at, "incident": event.incident}
+    told = {"type": event.type, "reason": event.reason, "state": moment.after.state}
+    return head | told | {stage: act.as_json() for stage, act in acts.items()}
+
+
+def _as_text(moment: Moment, acts: dict[str, Act]) -> list[str]:
+    event = moment.event
+    reason = "" if event.reason == event.type else f" [{event.reason}]"
+    lines = [f"{clock(event.at)}  {event.incident}  {event.type}{reason}"]
+    for stage, act in acts.items():
+        if act is not NOTHING:
+            lines.append(f"{INDENT}{stage:<10} {act.words}")
+            lines += [QUOTE + line for line in act.quoted]
+    return lines
+
+
+def summary(past: Past, deeds: Counter[str]) -> list[str]:
+    counts = ", ".join(f"{count} {deed}" for deed, count in sorted(deeds.items())) or "nothing to do"
+    return ["", f"{past.events:,} events: {counts}. Nothing was sent, nothing was written.", *gaps(past)]
+
+
+def gaps(past: Past) -> list[str]:
+    """What could not be told, in lines for people."""
+    lines = []
+    if past.incomplete:
+        ids = ", ".join(sorted(past.incomplete)[:3]) + (", …" if len(past.incomplete) > 3 else "")  # noqa: PLR2004
+        lines.append(f"Left out, because their beginning is no longer in the stream: {ids}")
+    if past.unreadable:
+        lines.append(f"Left out, because this version cannot read them: {past.unreadable:,} events")
+    return lines
+
+
+def shortcomings(past: Past) -> dict[str, Any]:
+    return {"incomplete": sorted(past.incomplete), "unreadable": past.unreadable}

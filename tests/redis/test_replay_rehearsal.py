@@ -1,0 +1,126 @@
+"""`replay --dry-run`: what each stage would do, event by event, while nothing at all is touched."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from ops.replay.rehearsal import rehearse
+from ops.replay.replay import Answer
+from shared.commands import Acknowledge, Claim, EscalationFailed
+from shared.notification import Call
+from shared.redis_client import Scripts
+from shared.store import Store
+from tests.episodes import MINUTE
+from tests.redis.lives import Lives, alertmanager_body, received
+from tests.redis.replaying import configured, everything_in, replay_of
+
+LEASE, GRACE = timedelta(seconds=50), timedelta(seconds=65)
+
+
+def deeds(answer: Answer) -> list[tuple[str, str, str]]:
+    events: Any = answer.data["events"]
+    return [(event["type"], event["notifier"]["action"], event["escalator"]["action"]) for event in events]
+
+
+async def fired(store: Store, call: Call | None = None, *, firing: bool = True) -> str:
+    body = alertmanager_body("HighLatency", {"web-1": (firing, 0)})
+    step = await store.receive(received(body, call or Call(wait=3 * MINUTE)))
+    assert step.incident
+    return step.incident.id
+
+
+async def test_an_incident_s_life_is_told_stage_by_stage(scripts: Scripts, store: Store) -> None:
+    incident = await fired(store)
+    await fired(store)
+    await fired(store, Call(wait=MINUTE))
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    await fired(store, firing=False)
+    answer = await rehearse(await replay_of(scripts))
+    assert deeds(answer) == [
+        ("opened", "post", "arm"),
+        ("updated", "nothing", "nothing"),
+        ("updated", "edit", "move"),
+        ("acknowledged", "edit", "clear"),
+        ("resolved", "edit", "nothing"),
+    ]
+    first, *_, last = answer.data["events"]
+    assert first["notifier"]["channel"] == "C0TEST"
+    assert first["notifier"]["message"]["text"].startswith("[FIRING:1] HighLatency (critical)")
+    assert last["notifier"]["message"]["text"].startswith("[RESOLVED] HighLatency")
+    lines = answer.text.splitlines()
+    assert any(line.startswith("    notifier   posts in C0TEST") for line in lines)
+    assert "        │ [FIRING:1] HighLatency (critical) — HighLatency is broken" in lines
+    assert any(line.startswith("    escalator  sets the deadline to 20") for line in lines)
+    assert "Nothing was sent, nothing was written." in lines[-1]
+
+
+async def test_a_claim_shows_the_request_that_would_be_made(scripts: Scripts, store: Store) -> None:
+    incident = await fired(store, Call(wait=timedelta(0), instance="infra"))
+    await store.apply(incident, Claim("w", LEASE, GRACE))
+    await store.apply(incident, EscalationFailed("w", "lost", timedelta(0), doubt=GRACE))
+    await store.apply(incident, Claim("v", LEASE, GRACE))
+    answer = await rehearse(await replay_of(scripts))
+    events: Any = answer.data["events"]
+    assert events[1]["escalator"] == {
+        "action": "attempt",
+        "request": {
+            "instance": "infra",
+            "method": "POST",
+            "url": "http://127.0.0.1:9/infra/api/now/table/incident",
+            "body": {"short_description": f"Incident {incident}", "correlation_id": incident},
+        },
+    }
+    assert events[3]["escalator"]["action"] == "look", "while the first attempt is in doubt"
+
+
+async def test_links_in_previews_are_not_signed(scripts: Scripts, store: Store) -> None:
+    incident = await fired(store)
+    answer = await rehearse(await replay_of(scripts))
+    said = json.dumps(answer.data, default=str) + answer.text
+    assert f"https://ack.example.com/api/ack/{incident}" in said
+    assert "sig=" not in said
+    assert "exp=" not in said
+
+
+async def test_nothing_is_written(scripts: Scripts, store: Store) -> None:
+    lives = Lives(store, 1)
+    for _ in range(60):
+        await lives.step()
+    before = await everything_in(scripts)
+    answer = await rehearse(await replay_of(scripts))
+    assert len(answer.data["events"]) > 30
+    assert await everything_in(scripts) == before
+
+
+async def test_a_range_begins_with_what_was_shown_before_it(scripts: Scripts, store: Store) -> None:
+    incident = await fired(store)
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    entries = await scripts.execute("XRANGE", "{ackstream:0}:events", "-", "+")
+    answer = await rehearse(await replay_of(scripts, entries[1][0].decode()))
+    # Nothing had been posted by then; the message would be posted as it is now.
+    assert deeds(answer) == [("acknowledged", "post", "clear")]
+
+
+async def test_what_is_not_there_any_more_is_told_and_not_guessed(scripts: Scripts, store: Store) -> None:
+    incident = await fired(store)
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    await scripts.execute("XTRIM", "{ackstream:0}:events", "MAXLEN", 1)
+    await scripts.execute("XADD", "{ackstream:0}:events", "*", "incident", incident, "type", "opened")
+    answer = await rehearse(await replay_of(scripts))
+    assert (answer.data["events"], answer.data["incomplete"], answer.data["unreadable"]) == (
+        [],
+        [incident],
+        1,
+    )
+    assert incident in answer.text.splitlines()[-2]
+
+
+async def test_the_template_of_the_configuration_is_used(
+    scripts: Scripts, store: Store, tmp_path: Path
+) -> None:
+    template = tmp_path / "message.tmpl"
+    template.write_text("*{{ incident.facts.title }}* for {{ receiver }}", encoding="utf-8")
+    await fired(store)
+    answer = await rehearse(await replay_of(scripts, config=configured(template)))
+    assert "        │ *HighLatency* for ackstream" in answer.text.splitlines()
