@@ -162,13 +162,15 @@ class Delivered:
 @dataclass(frozen=True)
 class DeliveryFailed:
     """`doubt` is how long Slack may still take it though its answer was lost; None: it surely did not. `put_off`: Slack was not
-    asked for anything, so it counts for nothing. `needs_person`: it will not heal by itself."""
+    asked for anything, so it counts for nothing. `blind`: it was asked what became of an earlier attempt, and did not say.
+    `needs_person`: it will not heal by itself."""
 
     token: str
     error: str
     retry_in: timedelta
     doubt: timedelta | None = None
     put_off: bool = False
+    blind: bool = False
     needs_person: bool = False
 
 

@@ -63,6 +63,8 @@ class Effort(Frozen):
     """The last attempt failed for a reason that does not heal by itself: tried slowly, until a person has mended it."""
     doubt_until: datetime | None = None
     """Set when an attempt may have taken effect though its answer was lost: until then, look; do not repeat."""
+    blind_since: datetime | None = None
+    """In doubt, and since then every look has failed."""
 
     @property
     def may_act(self) -> bool:

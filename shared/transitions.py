@@ -272,6 +272,7 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
         parked=_is_parked(effort, command.put_off, command.needs_person),
         retry_at=now + command.retry_in,
         doubt_until=doubt_until if command.doubt is None else now + command.doubt,
+        blind_since=(effort.blind_since or now) if command.blind else None,
     )
     if command.put_off:
         return _changed(incident, now, Reason.DELIVERY_PUT_OFF, delivery=failed)

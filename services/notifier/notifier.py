@@ -10,15 +10,16 @@ from typing import Any
 import structlog
 
 from services.notifier.hold import ChannelHold
+from services.notifier.lost_post import SLACK_GRACE, LostPost, Sight
 from services.notifier.message import Look, plain_message
 from services.notifier.rendering import may_be_acknowledged_in_time, render
-from services.notifier.slack import HISTORY, Failure, Found, Posted, Slack, SlackCallError
+from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate
 from shared import metrics
 from shared.backoff import backoff
 from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, MessageGone, Reason
 from shared.identity import is_incident_id
-from shared.incident import NOT_TRUSTED, Incident, Lease
+from shared.incident import NOT_TRUSTED, Incident
 from shared.links import AckLinks, expiry
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
@@ -32,22 +33,8 @@ INVISIBLE = {
 """Events that change nothing which a message shows."""
 
 
-SLACK_GRACE = timedelta(seconds=20)
-"""How long a post whose answer was lost may still appear in the channel."""
-
-LOOK_AGAIN = timedelta(seconds=5)
-"""How often to look for it meanwhile."""
-
-PATIENCE = timedelta(minutes=2)
-"""How long to wait for a look to succeed; then a message that may be a second one is better than none."""
-
 TIME_TO_COMMIT = timedelta(seconds=10)
 """What a lease allows beyond the calls themselves."""
-
-LOOKING = "; looking for it: "
-
-CLOCKS_APART = timedelta(minutes=5)
-"""Slack's clock names the messages, Redis' names the incident's opening."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +54,7 @@ class Notifier:
         self._store = store
         self._slack = slack
         self._hold = hold
+        self._lost_post = LostPost(slack, hold)
         self._appearance = appearance
         # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
         self._timeout = timeout
@@ -101,7 +89,7 @@ class Notifier:
                 return False
             done = await self._store.apply(incident_id, outcome)
             if done.reason is Reason.DUPLICATE_MESSAGE and isinstance(outcome, Delivered):
-                await self._take_away(incident_id, outcome.channel, outcome.ts)
+                await self._lost_post.take_away(incident_id, outcome.channel, outcome.ts)
             self._log_outcome(incident_id, outcome, done.reason)
             if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
                 return True
@@ -112,81 +100,26 @@ class Notifier:
         incident = loaded.incident
         if incident is None:
             return None
-        channel = self._channel_of(incident)
-        if hindrance := await self._hindrance(incident, channel, token, started):
-            return hindrance
+        channel, sight = self._channel_of(incident), Sight()
+        if held := await self._hold.remaining(channel):
+            return DeliveryFailed(token, "ratelimited", backoff(0, retry_after=held), put_off=True)
+        if incident.message is None and incident.delivery.doubt_until:
+            sight = await self._lost_post.look(incident, channel, token)
+        if sight.command:
+            return sight.command
+        if time.monotonic() - started > (self._lease - 2 * self._timeout).total_seconds():
+            # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
+            return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True)
         try:
             posted = await self._send(incident, channel, self._render(incident, loaded.body))
         except SlackCallError as error:
-            return await self._failed(incident, channel, token, error)
+            return await self._failed(incident, channel, token, error, blind=sight.blind)
         return Delivered(token, posted.channel, posted.ts, incident.revision)
 
     def _channel_of(self, incident: Incident) -> str:
         if incident.message:
             return incident.message.channel
         return incident.call.channel or self._appearance.channel
-
-    async def _hindrance(
-        self, incident: Incident, channel: str, token: str, started: float
-    ) -> Command | None:
-        """Why nothing may be sent now; None: send."""
-        if held := await self._hold.remaining(channel):
-            return DeliveryFailed(token, "ratelimited", backoff(0, retry_after=held), put_off=True)
-        in_doubt = incident.message is None and incident.delivery.doubt_until
-        if in_doubt and (outcome := await self._look(incident, channel, token)):
-            return outcome
-        if time.monotonic() - started > (self._lease - 2 * self._timeout).total_seconds():
-            # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
-            return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True)
-        return None
-
-    async def _look(self, incident: Incident, channel: str, token: str) -> Command | None:
-        """An earlier post may have arrived though its answer was lost: find it, or wait until it can no longer arrive. None: post."""
-        begun, doubt_until = _lease_of(incident).at, incident.delivery.doubt_until or incident.opened_at
-        try:
-            found = await self._find(incident, channel)
-        except SlackCallError as error:
-            patience = doubt_until + PATIENCE - begun
-            if error.failure is not Failure.NEEDS_PERSON and patience > timedelta(0):
-                wait = backoff(incident.delivery.attempts, retry_after=error.retry_after)
-                longest = patience if error.retry_after else LOOK_AGAIN
-                # The first error alone, not a list that grows with each look.
-                why = f"{incident.delivery.error.partition(LOOKING)[0]}{LOOKING}{error}"
-                return DeliveryFailed(token, why, min(wait, longest), put_off=True)
-            self._log.warning(
-                "cannot_look_for_message", incident=incident.id, channel=channel, error=str(error)
-            )
-            found = []
-        if found:
-            for second in found[1:]:
-                await self._take_away(incident.id, channel, second.ts)
-            return Delivered(token, channel, found[0].ts, found[0].revision)
-        if begun < doubt_until:
-            wait = min(LOOK_AGAIN, doubt_until - begun)
-            return DeliveryFailed(token, incident.delivery.error, wait, put_off=True)
-        return None
-
-    async def _take_away(self, incident_id: str, channel: str, ts: str) -> None:
-        """A second message of one incident: its post was in doubt, or its poster had been stalled and taken over from."""
-        try:
-            await self._slack.delete(channel, ts)
-        except SlackCallError as error:
-            self._log.error(
-                "second_message_stays", incident=incident_id, channel=channel, ts=ts, error=str(error)
-            )
-        else:
-            self._log.warning("second_message_deleted", incident=incident_id, channel=channel, ts=ts)
-
-    async def _find(self, incident: Incident, channel: str) -> list[Found]:
-        """Slack's own Retry-After for looking is obeyed by every replica, too. Raises SlackCallError."""
-        if held := await self._hold.remaining(HISTORY):
-            raise SlackCallError(Failure.TRANSIENT, "ratelimited", held)
-        try:
-            return await self._slack.find(channel, incident.id, incident.opened_at - CLOCKS_APART)
-        except SlackCallError as error:
-            if error.retry_after:
-                await self._hold.set(HISTORY, error.retry_after)
-            raise
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
         appearance = self._appearance
@@ -219,7 +152,10 @@ class Notifier:
         await self._slack.update(channel, incident.message.ts, message)
         return Posted(channel, incident.message.ts)
 
-    async def _failed(self, incident: Incident, channel: str, token: str, error: SlackCallError) -> Command:
+    async def _failed(
+        self, incident: Incident, channel: str, token: str, error: SlackCallError, *, blind: bool
+    ) -> Command:
+        """`blind`: an earlier post may be there all the same, as before."""
         if error.failure is Failure.MESSAGE_GONE and incident.message:
             if incident.message.shown == NOT_TRUSTED:
                 return MessageGone(token, incident.message.ts)
@@ -229,9 +165,10 @@ class Notifier:
             await self._hold.set(channel, error.retry_after)
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
         wait = backoff(incident.delivery.attempts, retry_after=error.retry_after, needs_person=needs_person)
-        in_doubt = error.failure is Failure.AMBIGUOUS and incident.message is None
-        doubt = SLACK_GRACE if in_doubt else None
-        return DeliveryFailed(token, str(error), wait, doubt=doubt, needs_person=needs_person)
+        doubt = timedelta(0) if blind else None
+        if error.failure is Failure.AMBIGUOUS and incident.message is None:
+            doubt = SLACK_GRACE
+        return DeliveryFailed(token, str(error), wait, doubt=doubt, blind=blind, needs_person=needs_person)
 
     def _log_outcome(self, incident_id: str, outcome: Command, reason: Reason) -> None:
         if isinstance(outcome, DeliveryFailed):
@@ -249,8 +186,3 @@ class Notifier:
                 self._log.warning("not_delivered", **details)
         else:
             self._log.info("delivered", incident=incident_id, reason=reason)
-
-
-def _lease_of(incident: Incident) -> Lease:
-    assert incident.delivery.lease is not None  # noqa: S101  for the type checker: it was just taken
-    return incident.delivery.lease

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from sandbox.faults import Fault
 from sandbox.server import Running
+from services.notifier import lost_post
 from services.notifier import notifier as notifier_module
 from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
@@ -33,9 +34,10 @@ RED, AMBER, GREEN = "#C70039", "#F2A900", "#36A64F"
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries are due at once, but for what Slack itself asks for."""
-    monkeypatch.setattr(
-        notifier_module, "backoff", lambda _, retry_after=timedelta(0), needs_person=False: retry_after
-    )
+    for module in (notifier_module, lost_post):
+        monkeypatch.setattr(
+            module, "backoff", lambda _, retry_after=timedelta(0), needs_person=False: retry_after
+        )
 
 
 @pytest.fixture
@@ -204,7 +206,7 @@ async def test_a_message_that_never_arrived_is_posted_once_it_can_no_longer_arri
     scope_is_missing: bool,
 ) -> None:
     monkeypatch.setattr(notifier_module, "SLACK_GRACE", timedelta(seconds=1))
-    monkeypatch.setattr(notifier_module, "LOOK_AGAIN", timedelta(seconds=0.1))
+    monkeypatch.setattr(lost_post, "LOOK_AGAIN", timedelta(seconds=0.1))
     misbehave(sandbox, "drop", match="chat.postMessage", count=1)
     if scope_is_missing:
         misbehave(sandbox, "slack_error", match="conversations.history", error="missing_scope")
@@ -232,6 +234,21 @@ async def test_a_look_that_fails_is_no_licence_to_post(
         await notifier.show(incident)
     assert posts(sandbox) == 1
     assert (await now(store, incident)).is_shown
+
+
+async def test_a_post_that_failed_without_a_look_leaves_the_earlier_one_in_doubt(
+    notifier: Notifier, store: Store, sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_post, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(notifier_module, "SLACK_GRACE", timedelta(0))
+    misbehave(sandbox, "drop_after", "chat.postMessage", count=1)
+    misbehave(sandbox, "status", "chat.postMessage", status=503, count=1)
+    misbehave(sandbox, "status", "conversations.history", status=500, count=1)
+    incident = await opened(store)
+    for _ in range(3):  # it arrived; nobody could look, and Slack refused; the look finds it
+        await notifier.show(incident)
+    assert posts(sandbox) == 2
+    assert (await now(store, incident)).message.ts == the_message(sandbox)["ts"]
 
 
 async def test_no_look_falls_into_the_retry_after_of_another(

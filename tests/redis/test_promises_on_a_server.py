@@ -55,6 +55,7 @@ SERVICENOW_FINISHES = TIMEOUT + 60 * SECOND
 SLACK_FINISHES = 20 * SECOND
 """How long after it was sent a request may still take effect."""
 
+BLIND = "cannot_look_for_message"
 ANY = st.integers(0, 997)
 """Chooses one of however many there are. Ids are random, their order is not."""
 
@@ -208,8 +209,11 @@ class ServiceNowOutside:
 
 
 class Promises(RuleBasedStateMachine):
-    def __init__(self, url: str, template: MessageTemplate, patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, url: str, template: MessageTemplate, patch: pytest.MonkeyPatch, logs: list[Any]
+    ) -> None:
         super().__init__()
+        self.logs = logs
         self.runner = asyncio.Runner()
         self.world = World()
         for module in (escalator_module, notifier_module):
@@ -443,12 +447,21 @@ class Promises(RuleBasedStateMachine):
         for id_ in self.accepted:
             incident = await self.incident(id_)
             assert incident.is_shown
-            assert told[id_] == (0 if incident.closure and incident.closure.never_fired else 1), incident
+            self.check_messages(incident, told[id_])
             assert not incident.awaits_escalation
             assert (incident.record is not None) == (id_ in self.world.rows), incident
         shown = {id_: revision for _, id_, revision in self.world.messages}
         for id_, revision in shown.items():
             assert revision == (await self.incident(id_)).revision, "the message shows the past"
+
+    def check_messages(self, incident: Incident, count: int) -> None:
+        """One, but where Slack would not let us look for minutes: then the log says that there may be another."""
+        if incident.closure and incident.closure.never_fired:
+            assert count == 0
+        elif any(line["event"] == BLIND and line["incident"] == incident.id for line in self.logs):
+            assert count >= 1
+        else:
+            assert count == 1
 
 
 def test_whatever_happens_in_whatever_order_the_promises_hold(
@@ -463,5 +476,7 @@ def test_whatever_happens_in_whatever_order_the_promises_hold(
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    with capture_logs():  # thousands of lines that say nothing about a failure
-        run_state_machine_as_test(lambda: Promises(redis_server.url, template, monkeypatch), settings=effort)
+    with capture_logs() as logs:
+        run_state_machine_as_test(
+            lambda: Promises(redis_server.url, template, monkeypatch, logs), settings=effort
+        )

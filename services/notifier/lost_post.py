@@ -1,0 +1,102 @@
+"""A post whose answer was lost may stand in the channel: it is looked for before another one is made (decision 008)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from services.notifier.hold import ChannelHold
+from services.notifier.slack import HISTORY, Failure, Found, Slack, SlackCallError
+from shared.backoff import backoff
+from shared.commands import Command, Delivered, DeliveryFailed
+from shared.incident import Incident, Lease
+
+SLACK_GRACE = timedelta(seconds=20)
+"""How long a post whose answer was lost may still appear in the channel."""
+
+LOOK_AGAIN = timedelta(seconds=5)
+"""How often to look for it meanwhile."""
+
+PATIENCE = timedelta(minutes=2)
+"""How long looks may fail before we post all the same: a message that may be a second one is better than none."""
+
+CLOCKS_APART = timedelta(minutes=5)
+"""Slack's clock names the messages, Redis' names the incident's opening."""
+
+LOOKING = "; looking for it: "
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a look came to. `command`: the attempt ends with it; None: post. `blind`: not because nothing is there, but because
+    we cannot see."""
+
+    command: Command | None = None
+    blind: bool = False
+
+
+class LostPost:
+    def __init__(self, slack: Slack, hold: ChannelHold) -> None:
+        self._slack = slack
+        self._hold = hold
+        self._log = structlog.get_logger()
+
+    async def look(self, incident: Incident, channel: str, token: str) -> Sight:
+        """Find the message, or wait until it can no longer arrive. `incident`: in doubt, and leased to us."""
+        begun, doubt_until = _lease_of(incident).at, incident.delivery.doubt_until or incident.opened_at
+        found, blind = list[Found](), False
+        try:
+            found = await self._find(incident, channel)
+        except SlackCallError as error:
+            if outcome := self._look_later(incident, token, error):
+                return Sight(outcome, blind=True)
+            self._log.warning(
+                "cannot_look_for_message", incident=incident.id, channel=channel, error=str(error)
+            )
+            blind = True
+        if found:
+            for second in found[1:]:
+                await self.take_away(incident.id, channel, second.ts)
+            return Sight(Delivered(token, channel, found[0].ts, found[0].revision))
+        if begun < doubt_until:
+            wait = min(LOOK_AGAIN, doubt_until - begun)
+            return Sight(DeliveryFailed(token, incident.delivery.error, wait, put_off=True), blind=blind)
+        return Sight(blind=blind)
+
+    def _look_later(self, incident: Incident, token: str, error: SlackCallError) -> Command | None:
+        """None: nobody will let us look, or none has for too long."""
+        begun, effort = _lease_of(incident).at, incident.delivery
+        patience = max(effort.blind_since or begun, effort.doubt_until or begun) + PATIENCE - begun
+        if error.failure is Failure.NEEDS_PERSON or patience <= timedelta(0):
+            return None
+        wait = backoff(effort.attempts, retry_after=error.retry_after)
+        longest = patience if error.retry_after else LOOK_AGAIN
+        # The first error alone, not a list that grows with each look.
+        why = f"{effort.error.partition(LOOKING)[0]}{LOOKING}{error}"
+        return DeliveryFailed(token, why, min(wait, longest), put_off=True, blind=True)
+
+    async def _find(self, incident: Incident, channel: str) -> list[Found]:
+        """Slack's own Retry-After for looking is obeyed by every replica, too. Raises SlackCallError."""
+        if held := await self._hold.remaining(HISTORY):
+            raise SlackCallError(Failure.TRANSIENT, "ratelimited", held)
+        try:
+            return await self._slack.find(channel, incident.id, incident.opened_at - CLOCKS_APART)
+        except SlackCallError as error:
+            if error.retry_after:
+                await self._hold.set(HISTORY, error.retry_after)
+            raise
+
+    async def take_away(self, incident_id: str, channel: str, ts: str) -> None:
+        """A second message of one incident: its post was in doubt, or its poster had been stalled and taken over from."""
+        details = {"incident": incident_id, "channel": channel, "ts": ts}
+        try:
+            await self._slack.delete(channel, ts)
+        except SlackCallError as error:
+            self._log.error("second_message_stays", error=str(error), **details)
+        else:
+            self._log.warning("second_message_deleted", **details)
+
+
+def _lease_of(incident: Incident) -> Lease:
+    assert incident.delivery.lease is not None  # noqa: S101  for the type checker: it was just taken
+    return incident.delivery.lease
