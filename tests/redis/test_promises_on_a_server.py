@@ -6,8 +6,9 @@ calls, answers that are lost or come late, events that are handed out again, due
 """
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -55,6 +56,8 @@ SERVICENOW_FINISHES = TIMEOUT + 60 * SECOND
 SLACK_FINISHES = 20 * SECOND
 """How long after it was sent a request may still take effect."""
 
+OUTCOME = st.sampled_from(["answered", "answered", "answered", "lost", "refused", "late"])
+OUTCOMES = st.lists(OUTCOME, max_size=3)
 BLIND = "cannot_look_for_message"
 ANY = st.integers(0, 997)
 """Chooses one of however many there are. Ids are random, their order is not."""
@@ -81,13 +84,19 @@ class World:
     travelling: list[Call] = field(default_factory=list)
     workers: list["Worker"] = field(default_factory=list)
     lost_commits: int = 0
+    pauses: int = 0
     numbers: int = 0
+
+    def working(self) -> "Worker | None":
+        """Whoever is at it just now; None: ingest, or the test."""
+        return next((one for one in self.workers if one.task is asyncio.current_task()), None)
 
     async def ask(
         self, effect: Callable[[], Any] | None, finishes: timedelta, refused: Exception, lost: Exception
     ) -> Any:
         """Let the machine decide how this request fares."""
-        worker = next(one for one in self.workers if one.task is asyncio.current_task())
+        worker = self.working()
+        assert worker
         call = Call(effect, asyncio.get_running_loop().create_future(), self.shift, finishes)
         worker.call = call
         worker.reached.set()
@@ -108,6 +117,8 @@ class Worker:
     """A piece of work of some process, between its call to the outside and the answer."""
 
     task: asyncio.Task[Any]
+    handed: tuple[str, str] | None = None
+    """Group and id of the event that it deals with."""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     call: Call | None = None
 
@@ -123,17 +134,23 @@ class Clock:
 
 
 class ShiftedScripts(Scripts):
-    """Redis with its clock moved on, and now and then without the answer to a commit."""
+    """Redis with its clock moved on; now and then a commit takes long to arrive, or its answer is lost."""
 
     def __init__(self, client: Any, world: World) -> None:
         super().__init__(client)
         self._world = world
 
     async def run(self, script: Script, keys: Any, args: Any) -> Any:
+        committing = script is store_module._COMMIT  # noqa: SLF001
+        if committing and self._world.pauses and self._world.working():
+            self._world.pauses -= 1
+            await self._world.ask(
+                None, timedelta(0), StoreUnavailableError("away"), StoreUnavailableError("away")
+            )
         answer = await super().run(script, keys, args)
         if script in (store_module._FIND, store_module._LOAD):  # noqa: SLF001
             answer[0] = b"%d" % (int(answer[0]) + self._world.shift // timedelta(milliseconds=1))
-        if script is store_module._COMMIT and self._world.lost_commits:  # noqa: SLF001
+        if committing and self._world.lost_commits:
             self._world.lost_commits -= 1
             raise StoreUnavailableError("the answer is lost")
         return answer
@@ -224,6 +241,7 @@ class Promises(RuleBasedStateMachine):
         self.answered_in_time: set[str] = set()
         self.closed: set[str] = set()
         self.episodes = Counter[str]()
+        self.acked: set[tuple[str, str]] = set()
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(work)
@@ -258,11 +276,19 @@ class Promises(RuleBasedStateMachine):
         servicenow: Any = ServiceNowOutside(self.world)
         return Escalator(self.store, servicenow, lambda _: (None, "https://x"), TIMEOUT, wake=lambda: None)
 
-    async def begin(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Let a worker go on until it calls the outside, or is done."""
-        worker = Worker(asyncio.create_task(work))
+    async def begin(
+        self,
+        work: Coroutine[Any, Any, Any],
+        outcomes: Sequence[str] = (),
+        handed: tuple[str, str] | None = None,
+    ) -> None:
+        """Let a worker go on until it calls the outside and none of `outcomes` is left for that, or until it is done."""
+        worker = Worker(asyncio.create_task(work), handed)
         self.world.workers.append(worker)
         await self.proceed(worker)
+        for outcome in outcomes:
+            if worker in self.world.workers:
+                await self.answer(worker, outcome)
 
     async def proceed(self, worker: Worker) -> None:
         reached = asyncio.create_task(worker.reached.wait())
@@ -270,8 +296,10 @@ class Promises(RuleBasedStateMachine):
         reached.cancel()
         if worker.task.done():
             self.world.workers.remove(worker)
-            if not worker.task.cancelled():
+            with contextlib.suppress(StoreUnavailableError):  # as the loops around it would
                 worker.task.result()
+                if worker.handed:
+                    self.acked.add(worker.handed)
 
     async def answer(self, worker: Worker, outcome: str) -> None:
         assert worker.call
@@ -289,7 +317,7 @@ class Promises(RuleBasedStateMachine):
 
     # What comes in
 
-    @rule(group=st.sampled_from("ab"), wait=st.sampled_from([0, 60, 60, None]), anew=st.integers(0, 4))
+    @rule(group=st.sampled_from("ab"), wait=st.sampled_from([0, 60, None]), anew=st.integers(0, 4))
     def fire(self, group: str, wait: int | None, anew: int) -> None:
         self.episodes[group] += anew == 0
         started = NOON + 2 * self.episodes[group] * MINUTE
@@ -331,32 +359,58 @@ class Promises(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.world.shift += seconds * SECOND
 
-    @rule()
-    def the_escalator_polls(self) -> None:
-        self.do(self.poll(KEYS.deadlines, self.escalator.escalate, limit=2))
+    @rule(outcomes=OUTCOMES, waits=st.booleans())
+    def the_escalator_polls(self, outcomes: list[str], waits: bool) -> None:
+        self.do(self.poll(KEYS.deadlines, self.escalator.escalate, outcomes, waits=waits))
 
-    @rule()
-    def the_notifier_polls(self) -> None:
-        self.do(self.poll(KEYS.deliveries, self.notifier.show_due, limit=2))
+    @rule(outcomes=OUTCOMES, waits=st.booleans())
+    def the_notifier_polls(self, outcomes: list[str], waits: bool) -> None:
+        self.do(self.poll(KEYS.deliveries, self.notifier.show_due, outcomes, waits=waits))
 
-    async def poll(self, key: str, work: Callable[[str], Coroutine[Any, Any, Any]], limit: int) -> int:
+    async def poll(
+        self,
+        key: str,
+        work: Callable[[str], Coroutine[Any, Any, Any]],
+        outcomes: Sequence[str] = (),
+        *,
+        waits: bool = False,
+        limit: int = 1,
+    ) -> int:
+        """`waits`: until the next is due."""
+        if waits and (found := await self.client.zrange(key, 0, 0, withscores=True)):
+            seconds, microseconds = await self.client.time()
+            now = seconds * 1000 + microseconds // 1000
+            self.world.shift = max(self.world.shift, timedelta(milliseconds=found[0][1] + 1 - now))
         due = await DueTimes(self.scripts, key, -self.world.shift).lease(limit)
         for id_ in due.ids:
-            await self.begin(work(id_))
+            await self.begin(work(id_), outcomes)
         return len(due.ids)
 
     async def events(self) -> list[Entry]:
         return [Entry(id_.decode(), fields) for id_, fields in await self.client.xrange(KEYS.events)]
 
+    @rule(group=st.sampled_from(["notifier", "notifier", "escalator"]), outcomes=OUTCOMES)
+    def the_next_event_is_handed_out(self, group: str, outcomes: list[str]) -> None:
+        busy = {worker.handed for worker in self.world.workers} | self.acked
+        new = [entry for entry in self.do(self.events()) if (group, entry.id) not in busy]
+        if new:
+            self.do(self.begin(self.handled(group, new[0]), outcomes, (group, new[0].id)))
+
     @precondition(lambda self: self.accepted)
-    @rule(number=ANY, group=st.sampled_from(["notifier", "escalator"]))
-    def an_event_is_handed_out_perhaps_not_for_the_first_time(self, number: int, group: str) -> None:
+    @rule(number=ANY, group=st.sampled_from(["notifier", "escalator"]), outcomes=OUTCOMES)
+    def an_event_is_handed_out_once_more(self, number: int, group: str, outcomes: list[str]) -> None:
         entries = self.do(self.events())
-        handler = self.notifier.handle if group == "notifier" else self.escalator.handle
-        self.do(self.begin(handler(entries[-1 - number % len(entries)])))
+        self.do(self.begin(self.handled(group, entries[-1 - number % len(entries)]), outcomes))
+
+    def handled(self, group: str, entry: Entry) -> Coroutine[Any, Any, Any]:
+        return self.notifier.handle(entry) if group == "notifier" else self.escalator.handle(entry)
+
+    @rule()
+    def a_commit_takes_long(self) -> None:
+        self.world.pauses = 1
 
     @precondition(lambda self: self.world.workers)
-    @rule(number=ANY, outcome=st.sampled_from(["answered", "answered", "lost", "refused", "late"]))
+    @rule(number=ANY, outcome=OUTCOME)
     def a_call_has_its_outcome(self, number: int, outcome: str) -> None:
         self.do(self.answer(self.world.workers[number % len(self.world.workers)], outcome))
 
@@ -388,7 +442,7 @@ class Promises(RuleBasedStateMachine):
                 await self.escalator.handle(entry)
                 await self.store.settle_delivery(entry.incident_id)
 
-        self.world.lost_commits = 0
+        self.world.lost_commits = self.world.pauses = 0
         self.do(repair())
 
     # What must hold all the time
@@ -418,7 +472,7 @@ class Promises(RuleBasedStateMachine):
         """Everything works again: whatever was begun comes to its end, and the promises can be counted."""
         try:
             if self.accepted:
-                self.world.lost_commits = 0
+                self.world.lost_commits = self.world.pauses = 0
                 self.do(self.come_to_the_end())
                 self.do(self.check_the_end())
         finally:
@@ -426,20 +480,17 @@ class Promises(RuleBasedStateMachine):
             self.runner.close()
 
     async def come_to_the_end(self) -> None:
-        handed_out = 0  # whoever died had not acknowledged its entries: all of them come again
         for _ in range(300):
-            entries = await self.events()
-            for entry in entries[handed_out:]:
-                await self.begin(self.notifier.handle(entry))
             while self.world.workers:
                 await self.answer(self.world.workers[0], "answered")
-            found = len(entries) - handed_out
-            found += await self.poll(KEYS.deadlines, self.escalator.escalate, limit=50)
+            new = [entry for entry in await self.events() if ("notifier", entry.id) not in self.acked]
+            for entry in new:  # also what a worker had that was killed: it comes again
+                await self.begin(self.notifier.handle(entry), handed=("notifier", entry.id))
+            found = await self.poll(KEYS.deadlines, self.escalator.escalate, limit=50)
             found += await self.poll(KEYS.deliveries, self.notifier.show_due, limit=50)
-            handed_out = len(entries)
-            if not found and not await self.client.exists(KEYS.deadlines, KEYS.deliveries):
+            if not (new or found) and not await self.client.exists(KEYS.deadlines, KEYS.deliveries):
                 return
-            self.world.shift += timedelta(0) if found else 5 * SECOND
+            self.world.shift += timedelta(0) if new or found else 5 * SECOND
         raise AssertionError("something waits for ever")
 
     async def check_the_end(self) -> None:
