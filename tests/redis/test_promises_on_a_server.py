@@ -56,7 +56,7 @@ SERVICENOW_FINISHES = TIMEOUT + 60 * SECOND
 SLACK_FINISHES = 20 * SECOND
 """How long after it was sent a request may still take effect."""
 
-OUTCOME = st.sampled_from(["answered", "answered", "answered", "lost", "refused", "late"])
+OUTCOME = st.sampled_from(["answered", "answered", "slow", "lost", "refused", "late", "dies", "dies late"])
 OUTCOMES = st.lists(OUTCOME, max_size=3)
 BLIND = "cannot_look_for_message"
 ANY = st.integers(0, 997)
@@ -65,9 +65,10 @@ ANY = st.integers(0, 997)
 
 @dataclass
 class Call:
-    """A request of a worker that waits for its outcome. `effect` makes it so; None: it only looks."""
+    """A request of a worker that waits for its outcome. `effect` answers it; with `changes` it also makes something so."""
 
-    effect: Callable[[], Any] | None
+    effect: Callable[[], Any]
+    changes: bool
     outcome: asyncio.Future[str]
     sent: timedelta
     finishes: timedelta
@@ -92,24 +93,39 @@ class World:
         return next((one for one in self.workers if one.task is asyncio.current_task()), None)
 
     async def ask(
-        self, effect: Callable[[], Any] | None, finishes: timedelta, refused: Exception, lost: Exception
+        self,
+        effect: Callable[[], Any],
+        refused: Exception,
+        lost: Exception,
+        finishes: timedelta | None = None,
     ) -> Any:
-        """Let the machine decide how this request fares."""
-        worker = self.working()
-        assert worker
-        call = Call(effect, asyncio.get_running_loop().create_future(), self.shift, finishes)
-        worker.call = call
-        worker.reached.set()
-        outcome = await call.outcome
-        if outcome == "refused" or (effect is None and outcome != "answered"):
+        """Let the machine decide how this request fares. `finishes`: how long after it was sent it may take effect; None: it only
+        looks."""
+        sent, outcome = self.shift, await self._outcome(effect, finishes)
+        if finishes is not None and self.shift - sent > finishes:
+            raise lost  # the other side has long given up
+        if outcome == "refused" or (finishes is None and outcome in ("lost", "late")):
             raise refused
         if outcome == "late":
-            self.travelling.append(call)
             raise lost
-        answer = effect() if effect else None
+        answer = effect()
         if outcome == "lost":
             raise lost
+        if outcome == "slow":
+            await self.pause()
         return answer
+
+    async def pause(self) -> None:
+        """The worker is stalled, until the machine lets it go on."""
+        await self._outcome(lambda: None, None)
+
+    async def _outcome(self, effect: Callable[[], Any], finishes: timedelta | None) -> str:
+        worker = self.working()
+        assert worker
+        future = asyncio.get_running_loop().create_future()
+        worker.call = Call(effect, finishes is not None, future, self.shift, finishes or timedelta(0))
+        worker.reached.set()
+        return await future
 
 
 @dataclass
@@ -144,9 +160,7 @@ class ShiftedScripts(Scripts):
         committing = script is store_module._COMMIT  # noqa: SLF001
         if committing and self._world.pauses and self._world.working():
             self._world.pauses -= 1
-            await self._world.ask(
-                None, timedelta(0), StoreUnavailableError("away"), StoreUnavailableError("away")
-            )
+            await self._world.pause()
         answer = await super().run(script, keys, args)
         if script in (store_module._FIND, store_module._LOAD):  # noqa: SLF001
             answer[0] = b"%d" % (int(answer[0]) + self._world.shift // timedelta(milliseconds=1))
@@ -174,7 +188,7 @@ class SlackOutside:
             self._world.messages.append((ts, payload["incident_id"], payload["revision"]))
             return Posted(channel, ts)
 
-        posted: Posted = await self._world.ask(effect, SLACK_FINISHES, self.REFUSED, self.LOST)
+        posted: Posted = await self._world.ask(effect, self.REFUSED, self.LOST, SLACK_FINISHES)
         return posted
 
     async def update(self, channel: str, ts: str, message: dict[str, Any]) -> None:
@@ -184,14 +198,15 @@ class SlackOutside:
             kept = [one for one in self._world.messages if one[0] != ts]
             self._world.messages = [*kept, (ts, payload["incident_id"], payload["revision"])]
 
-        await self._world.ask(effect, timedelta(0), self.REFUSED, self.LOST)
+        await self._world.ask(effect, self.REFUSED, self.LOST, timedelta(0))
 
     async def find(self, channel: str, incident_id: str, since: Any) -> list[Found]:
-        await self._world.ask(None, timedelta(0), self.REFUSED, self.LOST)
-        return sorted(
-            (Found(ts, revision) for ts, id_, revision in self._world.messages if id_ == incident_id),
-            key=lambda found: float(found.ts),
-        )
+        def look() -> list[Found]:
+            ours = [Found(ts, revision) for ts, id_, revision in self._world.messages if id_ == incident_id]
+            return sorted(ours, key=lambda found: float(found.ts))
+
+        found: list[Found] = await self._world.ask(look, self.REFUSED, self.LOST)
+        return found
 
     async def delete(self, channel: str, ts: str) -> None:
         self._world.messages = [one for one in self._world.messages if one[0] != ts]
@@ -207,15 +222,18 @@ class ServiceNowOutside:
         self._world = world
 
     async def find(self, url: str, incident_id: str) -> Row | None:
-        await self._world.ask(None, timedelta(0), self.REFUSED, self.LOST)
-        return self._row(incident_id) if incident_id in self._world.rows else None
+        def look() -> Row | None:
+            return self._row(incident_id) if incident_id in self._world.rows else None
+
+        row: Row | None = await self._world.ask(look, self.REFUSED, self.LOST)
+        return row
 
     async def create(self, url: str, incident_id: str, fields: dict[str, str]) -> Row:
         def effect() -> Row:
             self._world.rows.append(incident_id)
             return self._row(incident_id)
 
-        row: Row = await self._world.ask(effect, SERVICENOW_FINISHES, self.REFUSED, self.LOST)
+        row: Row = await self._world.ask(effect, self.REFUSED, self.LOST, SERVICENOW_FINISHES)
         return row
 
     def link(self, url: str, row: Row) -> str:
@@ -302,9 +320,16 @@ class Promises(RuleBasedStateMachine):
                     self.acked.add(worker.handed)
 
     async def answer(self, worker: Worker, outcome: str) -> None:
-        assert worker.call
+        call = worker.call
+        assert call
+        if call.changes and outcome in ("late", "dies late"):
+            self.world.travelling.append(call)
+        if outcome.startswith("dies"):
+            self.world.workers.remove(worker)
+            worker.task.cancel()
+            return
         worker.reached.clear()
-        worker.call.outcome.set_result(outcome)
+        call.outcome.set_result(outcome)
         await self.proceed(worker)
 
     async def incident(self, id_: str) -> Incident:
@@ -414,19 +439,11 @@ class Promises(RuleBasedStateMachine):
     def a_call_has_its_outcome(self, number: int, outcome: str) -> None:
         self.do(self.answer(self.world.workers[number % len(self.world.workers)], outcome))
 
-    @precondition(lambda self: self.world.workers)
-    @rule(number=ANY, travels=st.booleans())
-    def a_worker_is_killed(self, number: int, travels: bool) -> None:
-        worker = self.world.workers.pop(number % len(self.world.workers))
-        if travels and worker.call and worker.call.effect:
-            self.world.travelling.append(worker.call)
-        worker.task.cancel()
-
     @precondition(lambda self: self.world.travelling)
     @rule(number=ANY)
     def a_request_arrives_late(self, number: int) -> None:
         call = self.world.travelling.pop(number % len(self.world.travelling))
-        if call.effect and self.world.shift - call.sent <= call.finishes:
+        if self.world.shift - call.sent <= call.finishes:
             call.effect()
 
     @rule()
