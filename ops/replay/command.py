@@ -55,11 +55,13 @@ INTERRUPTED = 130
 @output_option
 def replay(config_path: Path, data_dir: Path, output: str, **options: Any) -> None:
     """Run the past again: mend it, look at it, try it, copy it. docs/replay.md shows each way."""
+    from ops.embedded import EmbeddedServerError  # noqa: PLC0415
     from ops.redis_access import RedisAccessError  # noqa: PLC0415
     from ops.replay.progress import StoppedError  # noqa: PLC0415
     from ops.replay.replay import ReplayError  # noqa: PLC0415
     from ops.replay.selection import SelectionError  # noqa: PLC0415
     from ops.replay.wish import Wish, WishError  # noqa: PLC0415
+    from ops.up import UpError  # noqa: PLC0415
 
     try:
         wish = Wish(**options)
@@ -67,7 +69,7 @@ def replay(config_path: Path, data_dir: Path, output: str, **options: Any) -> No
         answer = asyncio.run(_answer(way, wish, config_path, data_dir))
     except StoppedError:
         raise Failure("stopped; nothing was changed", INTERRUPTED) from None
-    except (WishError, SelectionError, ReplayError, RedisAccessError) as error:
+    except (WishError, SelectionError, ReplayError, RedisAccessError, UpError, EmbeddedServerError) as error:
         raise Failure(str(error)) from None
     said = json.dumps(answer.data, indent=2, ensure_ascii=False, default=str)
     click.echo(said if output == "json" else answer.text)
@@ -77,6 +79,7 @@ def replay(config_path: Path, data_dir: Path, output: str, **options: Any) -> No
 
 async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> "Answer":
     from ops.redis_access import redis_of  # noqa: PLC0415
+    from ops.replay.anew import as_new, requests_of  # noqa: PLC0415
     from ops.replay.progress import Patience, Progress  # noqa: PLC0415
     from ops.replay.reading import redis_now  # noqa: PLC0415
     from ops.replay.replay import Replay  # noqa: PLC0415
@@ -89,9 +92,13 @@ async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> 
         with Patience() as patience:
             replay = Replay(config, scripts, selection.at(now), now, patience, progress)
             try:
-                return await _one_way(way, wish, replay)
+                if way != "--as-new":
+                    return await _one_way(way, wish, replay)
+                requests = await requests_of(replay)
             finally:
                 progress.clear()
+    # From here on, signals are for the world's own process tree.
+    return await as_new(config, requests, wish.speed, until_delivered=wish.until_delivered)
 
 
 async def _one_way(way: str, wish: "Wish", replay: "Replay") -> "Answer":
