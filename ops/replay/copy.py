@@ -24,6 +24,8 @@ from shared.stream import Entry, UndecodableError
 PAGE = 200
 """Entries or incidents that travel together."""
 
+STATE, BODY = b"state", b"body"
+
 Command = tuple[str | bytes | int, ...]
 
 
@@ -146,20 +148,21 @@ async def _incident_commands(scripts: Scripts, incident_id: str, redactor: Redac
     """What makes the incident be there as it is here. Empty when it is no longer kept."""
     keys = Keys(partition_of_incident(incident_id))
     key, ack_key = keys.incident(incident_id), keys.ack(incident_id)
-    version, commit, state, body = await scripts.execute("HMGET", key, "version", "commit", "state", "body")
-    if state is None:
+    kept: dict[bytes, bytes] = await scripts.execute("HGETALL", key)
+    if STATE not in kept:
         return []
-    incident = Incident.model_validate_json(state)
+    incident = Incident.model_validate_json(kept[STATE])
     lifetime = await _lifetime(scripts, key)
     ack = await scripts.execute("GET", ack_key)
     if redactor:
         state = redactor.incident(incident).model_dump_json(exclude_defaults=True)
-        body = redactor.body(body.decode()) if body else body
+        body = redactor.body(kept.get(BODY, b"{}").decode())
+        kept = {**kept, STATE: state.encode(), BODY: body.encode("utf-8", "replace")}
         ack = ack and redactor.acknowledgement(Acknowledgement.model_validate_json(ack)).model_dump_json()
     open_key = keys.open(incident.dedup_key)
     named = await scripts.execute("GET", open_key)
     commands: list[Command] = [
-        ("HSET", key, "version", version, "commit", commit, "state", state, "body", body or "{}"),
+        ("HSET", key, *(part for pair in kept.items() for part in pair)),
         ("PEXPIRE", key, lifetime),
         ("ZADD", keys.recent, round(incident.opened_at.timestamp() * 1000), incident_id),
     ]

@@ -177,6 +177,12 @@ def _message_gone(incident: Incident, event: Happening) -> Incident:
     return incident.model_copy(update={"message": None, "delivery": Effort(retry_at=event.at)})
 
 
+def _retry_asked(incident: Incident, event: Happening) -> Incident:
+    stage = str(event.data["stage"])
+    effort: Effort = getattr(incident, stage)
+    return _seen(incident, stage == "escalation", **{stage: effort.model_copy(update={"retry_at": event.at})})
+
+
 def _nothing(incident: Incident, _: Happening) -> Incident:
     """An event of a newer version: it happened, and we do not know what it means."""
     return incident
@@ -187,13 +193,8 @@ def _seen(incident: Incident, visible: bool = True, **update: Any) -> Incident: 
 
 
 def _effort(event: Happening) -> Effort:
-    data = event.data
-    return Effort(
-        attempts=data["attempt"],
-        error=data["error"],
-        retry_at=moment_of(data, "retry_at"),
-        doubt_until=moment_of(data, "doubt_until"),
-    )
+    """As the event tells it; its names are the effort's, but for the attempts."""
+    return Effort.model_validate({**event.data, "attempts": event.data["attempt"]})
 
 
 def moment_of(data: dict[str, Any], name: str) -> datetime | None:
@@ -211,6 +212,7 @@ _FOLDS: dict[str, Callable[[Incident, Happening], Incident]] = {
     EventType.ESCALATED: _escalated,
     EventType.NOTIFIED: _notified,
     EventType.NOTIFICATION_FAILED: _not_notified,
+    "retry_asked": _retry_asked,
     EventType.REPOST_ASKED: _repost_asked,
     EventType.MESSAGE_GONE: _message_gone,
 }
