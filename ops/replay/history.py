@@ -194,7 +194,8 @@ def _seen(incident: Incident, visible: bool = True, **update: Any) -> Incident: 
 
 def _effort(event: Happening) -> Effort:
     """As the event tells it; its names are the effort's, but for the attempts."""
-    return Effort.model_validate({**event.data, "attempts": event.data["attempt"]})
+    told = {**event.data, "attempts": event.data["attempt"]}
+    return Effort.model_validate({name: told[name] for name in Effort.model_fields if name in told})
 
 
 def moment_of(data: dict[str, Any], name: str) -> datetime | None:
