@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,8 @@ import click
 
 from ops.night_commands import output_option
 from ops.options import Failure, config_option, data_dir_option, load
+
+Say = Callable[[str], None]
 
 if TYPE_CHECKING:
     from ops.replay.replay import Answer, Replay
@@ -66,7 +71,8 @@ def replay(config_path: Path, data_dir: Path, output: str, **options: Any) -> No
     try:
         wish = Wish(**options)
         way = wish.check()
-        answer = asyncio.run(_answer(way, wish, config_path, data_dir))
+        say = _say if output == "text" else None
+        answer = asyncio.run(_answer(way, wish, config_path, data_dir, say))
     except StoppedError:
         raise Failure("stopped; nothing was changed", INTERRUPTED) from None
     except (WishError, SelectionError, ReplayError, RedisAccessError, UpError, EmbeddedServerError) as error:
@@ -77,7 +83,16 @@ def replay(config_path: Path, data_dir: Path, output: str, **options: Any) -> No
         raise SystemExit(INTERRUPTED)
 
 
-async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> "Answer":
+def _say(text: str) -> None:
+    """At once. Who reads only the beginning (`| head`) has seen enough, and that is no error."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path, say: "Say | None") -> "Answer":
     from ops.redis_access import redis_of  # noqa: PLC0415
     from ops.replay.anew import as_new, requests_of  # noqa: PLC0415
     from ops.replay.progress import Patience, Progress  # noqa: PLC0415
@@ -93,7 +108,7 @@ async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> 
             replay = Replay(config, scripts, selection.at(now), now, patience, progress)
             try:
                 if way != "--as-new":
-                    return await _one_way(way, wish, replay)
+                    return await _one_way(way, wish, replay, say)
                 requests = await requests_of(replay)
             finally:
                 progress.clear()
@@ -101,7 +116,7 @@ async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> 
     return await as_new(config, requests, wish.speed, until_delivered=wish.until_delivered)
 
 
-async def _one_way(way: str, wish: "Wish", replay: "Replay") -> "Answer":
+async def _one_way(way: str, wish: "Wish", replay: "Replay", say: "Say | None") -> "Answer":
     from ops.replay.copy import copy_into  # noqa: PLC0415
     from ops.replay.difference import what_if  # noqa: PLC0415
     from ops.replay.rehearsal import rehearse  # noqa: PLC0415
@@ -120,4 +135,4 @@ async def _one_way(way: str, wish: "Wish", replay: "Replay") -> "Answer":
         case "--group":
             return await repair_notifier(replay, force=wish.force)
         case _:
-            return await rehearse(replay)
+            return await rehearse(replay, say)

@@ -46,7 +46,8 @@ class History:
     """Takes events in the order of the stream, of any incidents."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, Moment] = {}
+        self._latest: dict[str, Incident] = {}
+        self._bodies: dict[str, str] = {}
         self.incomplete: set[str] = set()
         """Incidents whose beginning is no longer in the stream: nothing is told of them, for it would be a guess."""
 
@@ -55,18 +56,17 @@ class History:
         last = self._latest.get(event.incident)
         if last is None and event.version > 1:
             self.incomplete.add(event.incident)
-        if event.incident in self.incomplete or (last and event.version <= last.after.version):
+        if event.incident in self.incomplete or (last and event.version <= last.version):
             return None
         try:
-            after = self._fold(last.after if last else None, event)
+            after = self._fold(last, event)
         except (KeyError, TypeError, ValueError, AttributeError, RefusedBodyError) as error:
             raise UndecodableError(f"entry {event.entry}: {type(error).__name__}: {error}") from error
         if after is None:
             return None
-        body = event.data.get(BODY) or (last.body if last else "{}")
-        moment = Moment(event, last.after if last else None, after, body)
-        self._latest[event.incident] = moment
-        return moment
+        self._latest[event.incident] = after
+        body = self._bodies[event.incident] = event.data.get(BODY) or self._bodies.get(event.incident, "{}")
+        return Moment(event, last, after, body)
 
     def _fold(self, before: Incident | None, event: Happening) -> Incident | None:
         fold = _FOLDS.get(event.type, _nothing)
@@ -81,8 +81,8 @@ class History:
         past = self._latest.get(event.data.get("after", ""))
         if opened is None or past is None:
             return opened and _due(opened, event)
-        closed_at = past.after.closure.at if past.after.closure else event.at
-        predecessor = Predecessor(starts=past.after.starts, closed_at=closed_at)
+        closed_at = past.closure.at if past.closure else event.at
+        predecessor = Predecessor(starts=past.starts, closed_at=closed_at)
         return _due(opened.model_copy(update={"predecessor": predecessor}), event)
 
 

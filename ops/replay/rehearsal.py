@@ -1,6 +1,7 @@
 """`--dry-run`: event by event, what each stage would do. Nothing leaves the house, and nothing is written."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,18 +34,21 @@ class Act:
 NOTHING = Act("nothing", {}, "nothing")
 
 
-async def rehearse(replay: Replay) -> Answer:
+async def rehearse(replay: Replay, say: Callable[[str], None] | None = None) -> Answer:
+    """With `say` the events are said one by one as they are read, and not kept: there may be very many."""
     preview, past, seen = Preview(replay.config), replay.past(), dict[str, int]()
-    told, lines, deeds = list[dict[str, Any]](), list[str](), Counter[str]()
-    if not preview.slack_is_on:
-        lines.append("Slack is off in this configuration; the messages are those that it would get.")
+    told, deeds = list[dict[str, Any]](), Counter[str]()
+    if say and not preview.slack_is_on:
+        say("Slack is off in this configuration; the messages are those that it would get.")
     async for moment in past.moments():
         acts = {"notifier": notify(moment, preview, seen), "escalator": escalate(moment, preview)}
-        told.append(_as_json(moment, acts))
-        lines += _as_text(moment, acts)
         deeds.update(f"{act.deed}" for act in acts.values() if act is not NOTHING)
-    lines += summary(past, deeds)
-    return Answer("\n".join(lines), {"events": told, "deeds": dict(deeds), **shortcomings(past)})
+        if say:
+            say("\n".join(_as_text(moment, acts)))
+        else:
+            told.append(_as_json(moment, acts))
+    data = {"events": told, "deeds": dict(deeds), **shortcomings(past)}
+    return Answer("\n".join(summary(past, deeds)), data)
 
 
 def notify(moment: Moment, preview: Preview, seen: dict[str, int]) -> Act:

@@ -14,8 +14,11 @@ from redis.asyncio import Redis
 
 from ops.sample_alert import alert_body
 from shared.keys import Keys
+from shared.notification import Call
 from shared.redis_client import Scripts
+from shared.store import Store
 from tests.e2e.conftest import StackFactory
+from tests.redis.lives import received
 from tests.redis.replaying import everything_in
 from tests.stack import ROOT, Stack, ack_link, acknowledge, clean_environment, color, pause_for_a_moment
 from tests.waiting import wait_until
@@ -159,6 +162,26 @@ async def test_a_dry_run_touches_nothing(stack: Stack, replay: Replay, client: R
         key: value for key, value in keys.items() if "probe" not in key
     }
     assert outside(stack) == before
+
+
+async def test_who_reads_only_the_beginning_has_seen_enough(new_stack: StackFactory, store: Store) -> None:
+    stack = new_stack()
+    for number in range(300):
+        body = alert_body(f"Alert{number}", "critical", "x" * 300)
+        await store.receive(received(body, Call(wait=None)))
+    process = await asyncio.create_subprocess_exec(
+        *command_line(stack, "--dry-run"),
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout
+    assert process.stderr
+    assert b"opened" in await process.stdout.readline()
+    process.stdout._transport.close()  # noqa: SLF001  as `head` does
+    assert await process.stderr.read() == b""
+    assert await process.wait() == 0
 
 
 async def test_the_past_in_a_test_channel(stack: Stack, replay: Replay, client: Redis) -> None:
