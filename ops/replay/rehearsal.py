@@ -1,5 +1,6 @@
 """`--dry-run`: event by event, what each stage would do. Nothing leaves the house, and nothing is written."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,15 @@ class Act:
         return {"action": self.deed, **self.details}
 
 
+_COUNTED = {
+    "post": "posts",
+    "edit": "edits",
+    "arm": "deadlines set",
+    "move": "deadlines moved",
+    "clear": "deadlines cleared",
+    "attempt": "attempts at a record",
+    "look": "looks for one",
+}
 NOTHING = Act("nothing", {}, "nothing")
 
 
@@ -89,7 +99,7 @@ def _attempt(incident: Incident, preview: Preview) -> Act:
     if not (incident.escalation.may_act and incident.awaits_escalation):
         words = "looks for the record of an earlier attempt, and writes none"
         return Act("look", {"request": None, "until": incident.escalation.doubt_until}, words)
-    quoted = (f"{request['method']} {request['url']}", str(request["body"]))
+    quoted = (f"{request['method']} {request['url']}", json.dumps(request["body"]))
     words = f"looks for the record in ServiceNow ({request['instance']}), and writes it when there is none"
     return Act("attempt", {"request": request}, words, quoted)
 
@@ -113,8 +123,12 @@ def _as_text(moment: Moment, acts: dict[str, Act]) -> list[str]:
 
 
 def summary(past: Past, deeds: Counter[str]) -> list[str]:
-    counts = ", ".join(f"{count} {deed}" for deed, count in sorted(deeds.items())) or "nothing to do"
-    return ["", f"{past.events:,} events: {counts}. Nothing was sent, nothing was written.", *gaps(past)]
+    counts = ", ".join(f"{deeds[deed]:,} {words}" for deed, words in _COUNTED.items() if deeds[deed])
+    return [
+        "",
+        f"{past.events:,} events: {counts or 'nothing to do'}. Nothing was sent, nothing was written.",
+        *gaps(past),
+    ]
 
 
 def gaps(past: Past) -> list[str]:

@@ -1,6 +1,7 @@
 """`replay --dry-run`: what each stage would do, event by event, while nothing at all is touched."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,13 @@ async def test_an_incident_s_life_is_told_stage_by_stage(scripts: Scripts, store
     assert any(line.startswith("    notifier   posts in C0TEST") for line in lines)
     assert "        │ [FIRING:1] HighLatency (critical) — HighLatency is broken" in lines
     assert any(line.startswith("    escalator  sets the deadline to 20") for line in lines)
+    assert any(
+        re.fullmatch(r"        │ Escalates to ServiceNow 20\S+ \S+ UTC unless acknowledged", line)
+        for line in lines
+    )
+    assert lines[-1].startswith(
+        "5 events: 1 posts, 3 edits, 1 deadlines set, 1 deadlines moved, 1 deadlines cleared."
+    )
     assert "Nothing was sent, nothing was written." in lines[-1]
 
 
