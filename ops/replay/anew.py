@@ -174,4 +174,4 @@ def _answer(run: Run) -> Answer:
         "messages": run.messages,
         "records": run.records,
     }
-    return Answer("\n".join(lines), data)
+    return Answer("\n".join(lines), data, stopped=run.sent < len(run.requests))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -36,7 +37,7 @@ class Copied:
     events: int = 0
     incidents: set[str] = field(default_factory=set)
     gone: int = 0
-    """Incidents of which nothing is kept but their events."""
+    """Incidents of which nothing is kept but their events, or nothing that this version can read."""
     keys: set[str] = field(default_factory=set)
 
 
@@ -145,13 +146,14 @@ async def _copy_incidents(replay: Replay, target: Redis, redactor: Redactor | No
 
 
 async def _incident_commands(scripts: Scripts, incident_id: str, redactor: Redactor | None) -> list[Command]:
-    """What makes the incident be there as it is here. Empty when it is no longer kept."""
+    """What makes the incident be there as it is here. Empty when it is no longer kept, or not readable."""
     keys = Keys(partition_of_incident(incident_id))
     key, ack_key = keys.incident(incident_id), keys.ack(incident_id)
     kept: dict[bytes, bytes] = await scripts.execute("HGETALL", key)
-    if STATE not in kept:
+    try:
+        incident = Incident.model_validate_json(kept.get(STATE, b""))
+    except ValidationError:
         return []
-    incident = Incident.model_validate_json(kept[STATE])
     lifetime = await _lifetime(scripts, key)
     ack = await scripts.execute("GET", ack_key)
     if redactor:
@@ -210,7 +212,11 @@ def _answer(copied: Copied, past: Past, *, redact: bool) -> Answer:
     lines = [
         f"{copied.events:,} events and {len(copied.incidents) - copied.gone:,} incidents copied.",
         f"{masked}Services that are started there call nobody: no deadline came along.",
-        *([f"Of {copied.gone:,} incidents only their events are left."] if copied.gone else []),
+        *(
+            [f"Of {copied.gone:,} incidents only the events came along: no more is kept, or readable."]
+            if copied.gone
+            else []
+        ),
         *gaps(past),
     ]
     data = {

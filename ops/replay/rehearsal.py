@@ -13,7 +13,7 @@ from ops.replay.replay import Answer, Replay
 from ops.timeline import moment as clock
 from services.notifier.notifier import INVISIBLE
 from shared.commands import EventType
-from shared.incident import Incident
+from shared.incident import NOT_TRUSTED, Incident
 
 INDENT = " " * 4
 QUOTE = INDENT * 2 + "│ "
@@ -46,7 +46,7 @@ NOTHING = Act("nothing", {}, "nothing")
 
 async def rehearse(replay: Replay, say: Callable[[str], None] | None = None) -> Answer:
     """With `say` the events are said one by one as they are read, and not kept: there may be very many."""
-    preview, past, seen = Preview(replay.config), replay.past(), dict[str, int]()
+    preview, past, seen = Preview(replay.config), replay.past(), dict[str, int | None]()
     told, deeds = list[dict[str, Any]](), Counter[str]()
     if say and not preview.slack_is_on:
         say("Slack is off in this configuration; the messages are those that it would get.")
@@ -61,21 +61,29 @@ async def rehearse(replay: Replay, say: Callable[[str], None] | None = None) -> 
     return Answer("\n".join(summary(past, deeds)), data)
 
 
-def notify(moment: Moment, preview: Preview, seen: dict[str, int]) -> Act:
-    """`seen`: by incident, the revision that its message would show by now; the range's own beginning counts as shown as it
-    was then."""
+def notify(moment: Moment, preview: Preview, seen: dict[str, int | None]) -> Act:
+    """`seen`: by incident, the revision that its message would show by now; what was shown before the range counts as shown."""
     incident = moment.after
-    if incident.id not in seen and moment.before and moment.before.message:
-        seen[incident.id] = moment.before.message.shown
-    shown = seen.get(incident.id)
+    shown = _shown_before(moment, seen)
     never_fired = incident.closure is not None and incident.closure.never_fired
-    if moment.event.type in INVISIBLE or shown == incident.revision or (shown is None and never_fired):
+    silent = moment.event.type in INVISIBLE - {EventType.MESSAGE_GONE}
+    if silent or shown == incident.revision or (shown is None and never_fired):
         return NOTHING
     seen[incident.id] = incident.revision
     channel, message = preview.channel(incident), preview.message(incident, moment.body)
     deed, words = ("post", "posts in") if shown is None else ("edit", "edits its message in")
     details = {"channel": channel, "message": message}
     return Act(deed, details, f"{words} {channel}", tuple(lines_of(message)))
+
+
+def _shown_before(moment: Moment, seen: dict[str, int | None]) -> int | None:
+    """None: there is no message."""
+    if moment.event.type == EventType.REPOST_ASKED:
+        return NOT_TRUSTED
+    if moment.event.type == EventType.MESSAGE_GONE:
+        return None
+    message = moment.before.message if moment.before else None
+    return seen.setdefault(moment.after.id, message.shown if message else None)
 
 
 def escalate(moment: Moment, preview: Preview) -> Act:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 
@@ -268,6 +270,32 @@ async def test_the_past_as_new_in_a_world_of_its_own(stack: Stack, replay: Repla
     assert "Slack and ServiceNow, as stand-ins: http://127.0.0.1:" in done.stderr
     assert outside(stack) == before
     assert await client.xlen(KEYS.events) == events
+
+
+async def test_the_world_stays_until_somebody_ends_it(new_stack: StackFactory, store: Store) -> None:
+    await store.receive(received(alert_body("HighLatency", "critical", "it is slow"), Call(wait=None)))
+    process = await asyncio.create_subprocess_exec(
+        *command_line(new_stack(), "--as-new"),
+        cwd=ROOT,
+        env=clean_environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr
+    said = ""
+    while "notifications sent" not in said:
+        said += (await asyncio.wait_for(process.stderr.readline(), 30)).decode()
+    board = re.findall(r"as stand-ins: (\S+)", said)[-1]
+
+    async def is_shown() -> bool:
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            return "HighLatency" in (await browser.get(f"{board}_sandbox/board")).text
+
+    await wait_until(is_shown, "the alert on the board")
+    process.send_signal(signal.SIGINT)
+    out, _ = await asyncio.wait_for(process.communicate(), 40)
+    assert process.returncode == 0
+    assert out.decode() == "1 of 1 notifications sent again: 1 opened.\n"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ops.replay.rehearsal import rehearse
 from ops.replay.replay import Answer, Replay
-from shared.commands import Acknowledge, Claim, EscalationFailed
+from shared.commands import (
+    Acknowledge,
+    BeginDelivery,
+    Claim,
+    Delivered,
+    EscalationFailed,
+    MessageGone,
+    Repost,
+)
 from shared.notification import Call
 from shared.redis_client import Scripts
 from shared.store import Store
@@ -111,13 +121,42 @@ async def test_nothing_is_written(scripts: Scripts, store: Store) -> None:
     assert await everything_in(scripts) == before
 
 
-async def test_a_range_begins_with_what_was_shown_before_it(scripts: Scripts, store: Store) -> None:
+async def delivered(store: Store, incident: str, ts: str = "1.0") -> None:
+    begun = await store.apply(incident, BeginDelivery("n", LEASE))
+    assert begun.incident
+    await store.apply(incident, Delivered("n", "C0TEST", ts, begun.incident.revision))
+
+
+@pytest.mark.parametrize(("was_posted", "deed"), [(True, "edit"), (False, "post")])
+async def test_a_range_begins_with_what_was_shown_before_it(
+    scripts: Scripts, store: Store, was_posted: bool, deed: str
+) -> None:
     incident = await fired(store)
+    if was_posted:
+        await delivered(store, incident)
     await store.apply(incident, Acknowledge("Ada", "link"))
     entries = await scripts.execute("XRANGE", "{ackstream:0}:events", "-", "+")
-    answer = await rehearse(await replay_of(scripts, entries[1][0].decode()))
-    # Nothing had been posted by then; the message would be posted as it is now.
-    assert deeds(answer) == [("acknowledged", "post", "clear")]
+    answer = await rehearse(await replay_of(scripts, entries[-1][0].decode()))
+    assert deeds(answer) == [("acknowledged", deed, "clear")]
+
+
+async def test_a_message_that_somebody_wants_back_is_edited_then_posted(
+    scripts: Scripts, store: Store
+) -> None:
+    incident = await fired(store)
+    await delivered(store, incident)
+    await store.apply(incident, Repost("1.0"))
+    await store.apply(incident, BeginDelivery("m", LEASE))
+    await store.apply(incident, MessageGone("m", "1.0"))
+    await delivered(store, incident, "2.0")
+    answer = await rehearse(await replay_of(scripts))
+    assert [(kind, deed) for kind, deed, _ in deeds(answer)] == [
+        ("opened", "post"),
+        ("notified", "nothing"),
+        ("repost_asked", "edit"),
+        ("message_gone", "post"),
+        ("notified", "nothing"),
+    ]
 
 
 async def test_what_is_not_there_any_more_is_told_and_not_guessed(scripts: Scripts, store: Store) -> None:
