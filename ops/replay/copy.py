@@ -1,5 +1,6 @@
 """`--into`: copies a part of the past, and the incidents that it is about, into another Redis, to look at it there."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterable
@@ -135,11 +136,10 @@ async def _copy_incidents(replay: Replay, target: Redis, redactor: Redactor | No
     ids = sorted(copied.incidents)
     for start in range(0, len(ids), PAGE):
         replay.patience.step()
-        batch: list[Command] = []
-        for incident_id in ids[start : start + PAGE]:
-            commands = await _incident_commands(replay.scripts, incident_id, redactor)
-            copied.gone += not commands
-            batch += commands
+        some = ids[start : start + PAGE]
+        found = await asyncio.gather(*(_incident_commands(replay.scripts, id_, redactor) for id_ in some))
+        copied.gone += sum(not commands for commands in found)
+        batch = [command for commands in found for command in commands]
         copied.keys.update(str(command[1]) for command in batch if command[0] in ("HSET", "SET"))
         await _send(target, batch)
         replay.progress.tell(f"{start:,} of {len(ids):,} incidents copied", start / len(ids))
