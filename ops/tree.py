@@ -5,7 +5,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 GRACE = 28.0
@@ -27,11 +27,20 @@ class Program:
     process: asyncio.subprocess.Process | None = None
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What every program of a tree gets. `stdout`: a file descriptor; None: ours."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    stdout: int | None = None
+
+
 class Tree:
     """`say` gets one line per start, death and restart."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], surroundings: Surroundings | None = None) -> None:
         self._say = say
+        self._surroundings = surroundings or Surroundings()
         self._programs: list[Program] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -71,8 +80,9 @@ class Tree:
     async def _spawn(self, program: Program) -> None:
         program.process = await asyncio.create_subprocess_exec(
             *program.command,
-            env={**os.environ, **program.environment},
+            env={**self._surroundings.environ, **program.environment},
             stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._surroundings.stdout,
             pass_fds=program.inherits,
             start_new_session=True,  # Ctrl-C reaches us only; we end the others in order
             preexec_fn=_die_with_parent(os.getpid()),

@@ -12,7 +12,7 @@ import httpx
 from redis.exceptions import RedisError
 
 from ops.embedded import EmbeddedServer, prepare
-from ops.tree import Program, Tree
+from ops.tree import Program, Surroundings, Tree
 from shared.config import Config
 from shared.redis_client import connect
 
@@ -32,10 +32,18 @@ def say(line: str) -> None:
 
 
 async def up(
-    config: Config, config_path: Path, data_dir: Path, when_ready: Callable[[], Awaitable[None]] | None = None
+    config: Config,
+    config_path: Path,
+    data_dir: Path,
+    when_ready: Callable[[], Awaitable[None]] | None = None,
+    *,
+    surroundings: Surroundings | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> None:
-    """Run until a signal comes. `when_ready` is called once every service is ready. Raises UpError, EmbeddedServerError."""
-    stopping = _catch_signals(tree := Tree(say))
+    """Run until a signal comes or `stopping` is set. `when_ready` is called once every service is ready. Raises UpError,
+    EmbeddedServerError."""
+    stopping = stopping or asyncio.Event()
+    _catch_signals(tree := Tree(say, surroundings), stopping)
     embedded = prepare(data_dir) if config.redis.is_embedded else None
     try:
         await _unless(stopping, _start(tree, config, config_path, data_dir, embedded))
@@ -116,9 +124,9 @@ async def _is_ready(client: httpx.AsyncClient, url: str, pid: int | None) -> boo
         return False
 
 
-def _catch_signals(tree: Tree) -> asyncio.Event:
+def _catch_signals(tree: Tree, stopping: asyncio.Event) -> None:
     """The first signal stops in order, the second one at once."""
-    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
 
     def on_signal(number: int) -> None:
         if stopping.is_set():
@@ -128,7 +136,6 @@ def _catch_signals(tree: Tree) -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    return stopping
 
 
 async def _unless(stopping: asyncio.Event, work: Awaitable[None]) -> None:

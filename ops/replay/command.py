@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,8 @@ import click
 
 from ops.night_commands import output_option
 from ops.options import Failure, config_option, data_dir_option, load
+
+Say = Callable[[str], None]
 
 if TYPE_CHECKING:
     from ops.replay.replay import Answer, Replay
@@ -55,19 +60,22 @@ INTERRUPTED = 130
 @output_option
 def replay(config_path: Path, data_dir: Path, output: str, **options: Any) -> None:
     """Run the past again: mend it, look at it, try it, copy it. docs/replay.md shows each way."""
+    from ops.embedded import EmbeddedServerError  # noqa: PLC0415
     from ops.redis_access import RedisAccessError  # noqa: PLC0415
     from ops.replay.progress import StoppedError  # noqa: PLC0415
     from ops.replay.replay import ReplayError  # noqa: PLC0415
     from ops.replay.selection import SelectionError  # noqa: PLC0415
     from ops.replay.wish import Wish, WishError  # noqa: PLC0415
+    from ops.up import UpError  # noqa: PLC0415
 
     try:
         wish = Wish(**options)
         way = wish.check()
-        answer = asyncio.run(_answer(way, wish, config_path, data_dir))
+        say = _say if output == "text" else None
+        answer = asyncio.run(_answer(way, wish, config_path, data_dir, say))
     except StoppedError:
         raise Failure("stopped; nothing was changed", INTERRUPTED) from None
-    except (WishError, SelectionError, ReplayError, RedisAccessError) as error:
+    except (WishError, SelectionError, ReplayError, RedisAccessError, UpError, EmbeddedServerError) as error:
         raise Failure(str(error)) from None
     said = json.dumps(answer.data, indent=2, ensure_ascii=False, default=str)
     click.echo(said if output == "json" else answer.text)
@@ -75,8 +83,18 @@ def replay(config_path: Path, data_dir: Path, output: str, **options: Any) -> No
         raise SystemExit(INTERRUPTED)
 
 
-async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> "Answer":
+def _say(text: str) -> None:
+    """At once. Who reads only the beginning (`| head`) has seen enough, and that is no error."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path, say: "Say | None") -> "Answer":
     from ops.redis_access import redis_of  # noqa: PLC0415
+    from ops.replay.anew import as_new, requests_of  # noqa: PLC0415
     from ops.replay.progress import Patience, Progress  # noqa: PLC0415
     from ops.replay.reading import redis_now  # noqa: PLC0415
     from ops.replay.replay import Replay  # noqa: PLC0415
@@ -89,12 +107,16 @@ async def _answer(way: str, wish: "Wish", config_path: Path, data_dir: Path) -> 
         with Patience() as patience:
             replay = Replay(config, scripts, selection.at(now), now, patience, progress)
             try:
-                return await _one_way(way, wish, replay)
+                if way != "--as-new":
+                    return await _one_way(way, wish, replay, say)
+                requests = await requests_of(replay)
             finally:
                 progress.clear()
+    # From here on, signals are for the world's own process tree.
+    return await as_new(config, requests, wish.speed, until_delivered=wish.until_delivered)
 
 
-async def _one_way(way: str, wish: "Wish", replay: "Replay") -> "Answer":
+async def _one_way(way: str, wish: "Wish", replay: "Replay", say: "Say | None") -> "Answer":
     from ops.replay.copy import copy_into  # noqa: PLC0415
     from ops.replay.difference import what_if  # noqa: PLC0415
     from ops.replay.rehearsal import rehearse  # noqa: PLC0415
@@ -113,4 +135,4 @@ async def _one_way(way: str, wish: "Wish", replay: "Replay") -> "Answer":
         case "--group":
             return await repair_notifier(replay, force=wish.force)
         case _:
-            return await rehearse(replay)
+            return await rehearse(replay, say)

@@ -1,11 +1,13 @@
 """`--into`: copies a part of the past, and the incidents that it is about, into another Redis, to look at it there."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -24,6 +26,8 @@ from shared.stream import Entry, UndecodableError
 PAGE = 200
 """Entries or incidents that travel together."""
 
+STATE, BODY = b"state", b"body"
+
 Command = tuple[str | bytes | int, ...]
 
 
@@ -34,7 +38,7 @@ class Copied:
     events: int = 0
     incidents: set[str] = field(default_factory=set)
     gone: int = 0
-    """Incidents of which nothing is kept but their events."""
+    """Incidents of which nothing is kept but their events, or nothing that this version can read."""
     keys: set[str] = field(default_factory=set)
 
 
@@ -132,34 +136,35 @@ async def _copy_incidents(replay: Replay, target: Redis, redactor: Redactor | No
     ids = sorted(copied.incidents)
     for start in range(0, len(ids), PAGE):
         replay.patience.step()
-        batch: list[Command] = []
-        for incident_id in ids[start : start + PAGE]:
-            commands = await _incident_commands(replay.scripts, incident_id, redactor)
-            copied.gone += not commands
-            batch += commands
+        some = ids[start : start + PAGE]
+        found = await asyncio.gather(*(_incident_commands(replay.scripts, id_, redactor) for id_ in some))
+        copied.gone += sum(not commands for commands in found)
+        batch = [command for commands in found for command in commands]
         copied.keys.update(str(command[1]) for command in batch if command[0] in ("HSET", "SET"))
         await _send(target, batch)
         replay.progress.tell(f"{start:,} of {len(ids):,} incidents copied", start / len(ids))
 
 
 async def _incident_commands(scripts: Scripts, incident_id: str, redactor: Redactor | None) -> list[Command]:
-    """What makes the incident be there as it is here. Empty when it is no longer kept."""
+    """What makes the incident be there as it is here. Empty when it is no longer kept, or not readable."""
     keys = Keys(partition_of_incident(incident_id))
     key, ack_key = keys.incident(incident_id), keys.ack(incident_id)
-    version, commit, state, body = await scripts.execute("HMGET", key, "version", "commit", "state", "body")
-    if state is None:
+    kept: dict[bytes, bytes] = await scripts.execute("HGETALL", key)
+    try:
+        incident = Incident.model_validate_json(kept.get(STATE, b""))
+    except ValidationError:
         return []
-    incident = Incident.model_validate_json(state)
     lifetime = await _lifetime(scripts, key)
     ack = await scripts.execute("GET", ack_key)
     if redactor:
         state = redactor.incident(incident).model_dump_json(exclude_defaults=True)
-        body = redactor.body(body.decode()) if body else body
+        body = redactor.body(kept.get(BODY, b"{}").decode())
+        kept = {**kept, STATE: state.encode(), BODY: body.encode("utf-8", "replace")}
         ack = ack and redactor.acknowledgement(Acknowledgement.model_validate_json(ack)).model_dump_json()
     open_key = keys.open(incident.dedup_key)
     named = await scripts.execute("GET", open_key)
     commands: list[Command] = [
-        ("HSET", key, "version", version, "commit", commit, "state", state, "body", body or "{}"),
+        ("HSET", key, *(part for pair in kept.items() for part in pair)),
         ("PEXPIRE", key, lifetime),
         ("ZADD", keys.recent, round(incident.opened_at.timestamp() * 1000), incident_id),
     ]
@@ -207,7 +212,11 @@ def _answer(copied: Copied, past: Past, *, redact: bool) -> Answer:
     lines = [
         f"{copied.events:,} events and {len(copied.incidents) - copied.gone:,} incidents copied.",
         f"{masked}Services that are started there call nobody: no deadline came along.",
-        *([f"Of {copied.gone:,} incidents only their events are left."] if copied.gone else []),
+        *(
+            [f"Of {copied.gone:,} incidents only the events came along: no more is kept, or readable."]
+            if copied.gone
+            else []
+        ),
         *gaps(past),
     ]
     data = {

@@ -47,7 +47,8 @@ class History:
     """Takes events in the order of the stream, of any incidents."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, Moment] = {}
+        self._latest: dict[str, Incident] = {}
+        self._bodies: dict[str, str] = {}
         self.incomplete: set[str] = set()
         """Incidents whose beginning is no longer in the stream: nothing is told of them, for it would be a guess."""
 
@@ -56,18 +57,17 @@ class History:
         last = self._latest.get(event.incident)
         if last is None and event.version > 1:
             self.incomplete.add(event.incident)
-        if event.incident in self.incomplete or (last and event.version <= last.after.version):
+        if event.incident in self.incomplete or (last and event.version <= last.version):
             return None
         try:
-            after = self._fold(last.after if last else None, event)
+            after = self._fold(last, event)
         except (KeyError, TypeError, ValueError, AttributeError, RefusedBodyError) as error:
             raise UndecodableError(f"entry {event.entry}: {type(error).__name__}: {error}") from error
         if after is None:
             return None
-        body = event.data.get(BODY) or (last.body if last else "{}")
-        moment = Moment(event, last.after if last else None, after, body)
-        self._latest[event.incident] = moment
-        return moment
+        self._latest[event.incident] = after
+        body = self._bodies[event.incident] = event.data.get(BODY) or self._bodies.get(event.incident, "{}")
+        return Moment(event, last, after, body)
 
     def _fold(self, before: Incident | None, event: Happening) -> Incident | None:
         fold = _FOLDS.get(event.type, _nothing)
@@ -82,8 +82,8 @@ class History:
         past = self._latest.get(event.data.get("after", ""))
         if opened is None or past is None:
             return opened and _due(opened, event)
-        closed_at = past.after.closure.at if past.after.closure else event.at
-        predecessor = Predecessor(starts=past.after.starts, closed_at=closed_at)
+        closed_at = past.closure.at if past.closure else event.at
+        predecessor = Predecessor(starts=past.starts, closed_at=closed_at)
         return _due(opened.model_copy(update={"predecessor": predecessor}), event)
 
 
@@ -178,6 +178,12 @@ def _message_gone(incident: Incident, event: Happening) -> Incident:
     return incident.model_copy(update={"message": None, "delivery": Effort(retry_at=event.at)})
 
 
+def _retry_asked(incident: Incident, event: Happening) -> Incident:
+    stage = str(event.data["stage"])
+    effort: Effort = getattr(incident, stage)
+    return _seen(incident, stage == "escalation", **{stage: effort.model_copy(update={"retry_at": event.at})})
+
+
 def _nothing(incident: Incident, _: Happening) -> Incident:
     """An event of a newer version: it happened, and we do not know what it means."""
     return incident
@@ -188,13 +194,9 @@ def _seen(incident: Incident, visible: bool = True, **update: Any) -> Incident: 
 
 
 def _effort(event: Happening) -> Effort:
-    data = event.data
-    return Effort(
-        attempts=data["attempt"],
-        error=data["error"],
-        retry_at=moment_of(data, "retry_at"),
-        doubt_until=moment_of(data, "doubt_until"),
-    )
+    """As the event tells it; its names are the effort's, but for the attempts."""
+    told = {**event.data, "attempts": event.data["attempt"]}
+    return Effort.model_validate({name: told[name] for name in Effort.model_fields if name in told})
 
 
 def moment_of(data: dict[str, Any], name: str) -> datetime | None:
@@ -212,6 +214,7 @@ _FOLDS: dict[str, Callable[[Incident, Happening], Incident]] = {
     EventType.ESCALATED: _escalated,
     EventType.NOTIFIED: _notified,
     EventType.NOTIFICATION_FAILED: _not_notified,
+    "retry_asked": _retry_asked,
     EventType.REPOST_ASKED: _repost_asked,
     EventType.MESSAGE_GONE: _message_gone,
 }

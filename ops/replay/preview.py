@@ -1,5 +1,6 @@
 """What a configuration would make of an incident: its Slack message, its channel, its record. Asks nobody, sends nothing."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,9 @@ from services.notifier.rendering import may_be_acknowledged_in_time, render
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.config import Config
 from shared.incident import Incident
+
+_DATE = re.compile(r"<!date\^[^|<>]*\|([^<>]*)>")
+"""Slack shows it in each reader's own time; here it is what Slack would show without that."""
 
 
 class Preview:
@@ -66,7 +70,7 @@ def _template(config: Config) -> MessageTemplate | None:
 
 def lines_of(message: dict[str, Any]) -> list[str]:
     """A message as plain lines, as a person would read it from top to bottom."""
-    return [line for text in _texts(message) for line in text.splitlines()]
+    return [line for text in _texts(message) for line in _DATE.sub(r"\1", text).splitlines()]
 
 
 def _texts(message: dict[str, Any]) -> Iterator[str]:

@@ -30,7 +30,8 @@ class Progress:
         now = time.monotonic()
         if self._silent or now - self._started < WORTH_TELLING or now - self._drawn < EVERY:
             return
-        done = round(WIDTH * min(max(fraction, 0.0), 1.0))
+        fraction = min(max(fraction, 0.0), 1.0)
+        done = round(WIDTH * fraction)
         bar = "█" * done + "░" * (WIDTH - done)
         self._stream.write(f"\r\x1b[K{bar} {fraction:4.0%}  {words}")
         self._stream.flush()

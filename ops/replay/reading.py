@@ -79,12 +79,11 @@ class Past:
     async def moments(self, *, whole_lives: bool = False) -> AsyncIterator[Moment]:
         """The range's events, each with its incident before and after. `whole_lives`: and what the same incidents lived through
         before the range."""
-        wanted = await self.mentioned()
-        if not wanted:
-            return
+        # Who reads from the very beginning sees every incident's.
+        wanted = None if self._range.start == "-" else await self.mentioned()
         history = History()
         for keys in await self.partitions():
-            mine = frozenset(id_ for id_ in wanted if partition_of_incident(id_) == keys.partition)
+            mine = frozenset(id_ for id_ in wanted or () if partition_of_incident(id_) == keys.partition)
             async for entry in self.entries(keys, self._beginning(mine), self._range.end):
                 moment = self._told(history, entry, wanted)
                 inside = not self._range.begins_after(entry.id)
@@ -99,8 +98,9 @@ class Past:
         begin = opening(incidents)
         return begin if self._range.begins_after(begin) else self._range.start
 
-    def _told(self, history: History, entry: Entry, wanted: frozenset[str]) -> Moment | None:
-        if self._id(entry) not in wanted:
+    def _told(self, history: History, entry: Entry, wanted: frozenset[str] | None) -> Moment | None:
+        id_ = self._id(entry)
+        if id_ is None or (wanted is not None and id_ not in wanted):
             return None
         try:
             return history.tell(happening(entry))

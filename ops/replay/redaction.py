@@ -14,7 +14,7 @@ from typing import Any
 from shared.commands import EventType
 from shared.identity import is_incident_id
 from shared.incident import Acknowledgement, Incident, Record
-from shared.notification import Alert, Facts, Link
+from shared.notification import Alert, Facts, Frozen, Link
 from shared.wording import is_web
 
 SEVERITIES = {"severity", "Severity", "level", "priority"}
@@ -63,10 +63,12 @@ class Redactor:
             "acknowledgement": incident.acknowledgement and self.acknowledgement(incident.acknowledgement),
             "record": incident.record and self._record(incident.record),
         }
-        return incident.model_copy(update=said)
+        known: Incident = _known(incident.model_copy(update=said))
+        return known
 
     def acknowledgement(self, one: Acknowledgement) -> Acknowledgement:
-        return one.model_copy(update={"by": self.mask(one.by)})
+        known: Acknowledgement = _known(one.model_copy(update={"by": self.mask(one.by)}))
+        return known
 
     def _record(self, record: Record) -> Record:
         return record.model_copy(update={"url": self.mask(record.url)})
@@ -113,6 +115,14 @@ class Redactor:
             return json.dumps(self._value(json.loads(text)), ensure_ascii=False)
         except (ValueError, RecursionError):
             return None
+
+
+def _known(value: Any) -> Any:
+    """Without fields that a newer version has added: nobody here knows what they say."""
+    if isinstance(value, Frozen):
+        fields = {name: _known(getattr(value, name)) for name in type(value).model_fields}
+        return type(value).model_construct(**fields)
+    return tuple(_known(one) for one in value) if isinstance(value, tuple) else value
 
 
 def _is_moment(text: str) -> bool:

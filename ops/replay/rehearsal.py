@@ -1,6 +1,8 @@
 """`--dry-run`: event by event, what each stage would do. Nothing leaves the house, and nothing is written."""
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ from ops.replay.replay import Answer, Replay
 from ops.timeline import moment as clock
 from services.notifier.notifier import INVISIBLE
 from shared.commands import EventType
-from shared.incident import Incident
+from shared.incident import NOT_TRUSTED, Incident
 
 INDENT = " " * 4
 QUOTE = INDENT * 2 + "│ "
@@ -30,38 +32,58 @@ class Act:
         return {"action": self.deed, **self.details}
 
 
+_COUNTED = {
+    "post": "posts",
+    "edit": "edits",
+    "arm": "deadlines set",
+    "move": "deadlines moved",
+    "clear": "deadlines cleared",
+    "attempt": "attempts at a record",
+    "look": "looks for one",
+}
 NOTHING = Act("nothing", {}, "nothing")
 
 
-async def rehearse(replay: Replay) -> Answer:
-    preview, past, seen = Preview(replay.config), replay.past(), dict[str, int]()
-    told, lines, deeds = list[dict[str, Any]](), list[str](), Counter[str]()
-    if not preview.slack_is_on:
-        lines.append("Slack is off in this configuration; the messages are those that it would get.")
+async def rehearse(replay: Replay, say: Callable[[str], None] | None = None) -> Answer:
+    """With `say` the events are said one by one as they are read, and not kept: there may be very many."""
+    preview, past, seen = Preview(replay.config), replay.past(), dict[str, int | None]()
+    told, deeds = list[dict[str, Any]](), Counter[str]()
+    if say and not preview.slack_is_on:
+        say("Slack is off in this configuration; the messages are those that it would get.")
     async for moment in past.moments():
         acts = {"notifier": notify(moment, preview, seen), "escalator": escalate(moment, preview)}
-        told.append(_as_json(moment, acts))
-        lines += _as_text(moment, acts)
         deeds.update(f"{act.deed}" for act in acts.values() if act is not NOTHING)
-    lines += summary(past, deeds)
-    return Answer("\n".join(lines), {"events": told, "deeds": dict(deeds), **shortcomings(past)})
+        if say:
+            say("\n".join(_as_text(moment, acts)))
+        else:
+            told.append(_as_json(moment, acts))
+    data = {"events": told, "deeds": dict(deeds), **shortcomings(past)}
+    return Answer("\n".join(summary(past, deeds)), data)
 
 
-def notify(moment: Moment, preview: Preview, seen: dict[str, int]) -> Act:
-    """`seen`: by incident, the revision that its message would show by now; the range's own beginning counts as shown as it
-    was then."""
+def notify(moment: Moment, preview: Preview, seen: dict[str, int | None]) -> Act:
+    """`seen`: by incident, the revision that its message would show by now; what was shown before the range counts as shown."""
     incident = moment.after
-    if incident.id not in seen and moment.before and moment.before.message:
-        seen[incident.id] = moment.before.message.shown
-    shown = seen.get(incident.id)
+    shown = _shown_before(moment, seen)
     never_fired = incident.closure is not None and incident.closure.never_fired
-    if moment.event.type in INVISIBLE or shown == incident.revision or (shown is None and never_fired):
+    silent = moment.event.type in INVISIBLE - {EventType.MESSAGE_GONE}
+    if silent or shown == incident.revision or (shown is None and never_fired):
         return NOTHING
     seen[incident.id] = incident.revision
     channel, message = preview.channel(incident), preview.message(incident, moment.body)
     deed, words = ("post", "posts in") if shown is None else ("edit", "edits its message in")
     details = {"channel": channel, "message": message}
     return Act(deed, details, f"{words} {channel}", tuple(lines_of(message)))
+
+
+def _shown_before(moment: Moment, seen: dict[str, int | None]) -> int | None:
+    """None: there is no message."""
+    if moment.event.type == EventType.REPOST_ASKED:
+        return NOT_TRUSTED
+    if moment.event.type == EventType.MESSAGE_GONE:
+        return None
+    message = moment.before.message if moment.before else None
+    return seen.setdefault(moment.after.id, message.shown if message else None)
 
 
 def escalate(moment: Moment, preview: Preview) -> Act:
@@ -85,7 +107,7 @@ def _attempt(incident: Incident, preview: Preview) -> Act:
     if not (incident.escalation.may_act and incident.awaits_escalation):
         words = "looks for the record of an earlier attempt, and writes none"
         return Act("look", {"request": None, "until": incident.escalation.doubt_until}, words)
-    quoted = (f"{request['method']} {request['url']}", str(request["body"]))
+    quoted = (f"{request['method']} {request['url']}", json.dumps(request["body"]))
     words = f"looks for the record in ServiceNow ({request['instance']}), and writes it when there is none"
     return Act("attempt", {"request": request}, words, quoted)
 
@@ -109,8 +131,12 @@ def _as_text(moment: Moment, acts: dict[str, Act]) -> list[str]:
 
 
 def summary(past: Past, deeds: Counter[str]) -> list[str]:
-    counts = ", ".join(f"{count} {deed}" for deed, count in sorted(deeds.items())) or "nothing to do"
-    return ["", f"{past.events:,} events: {counts}. Nothing was sent, nothing was written.", *gaps(past)]
+    counts = ", ".join(f"{deeds[deed]:,} {words}" for deed, words in _COUNTED.items() if deeds[deed])
+    return [
+        "",
+        f"{past.events:,} events: {counts or 'nothing to do'}. Nothing was sent, nothing was written.",
+        *gaps(past),
+    ]
 
 
 def gaps(past: Past) -> list[str]:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 from ops.replay.progress import StoppedError
 from ops.replay.reading import PAGE, partitions
 from ops.replay.replay import Answer, Replay, ReplayError
@@ -29,6 +31,7 @@ class Outcome(StrEnum):
     ASKED = "messages asked for again"
     BUSY = "being delivered just now: ask again in a minute"
     GONE = "no longer kept"
+    UNREADABLE = "not readable for this version"
 
 
 Look = Callable[[Store, str], Awaitable[Outcome]]
@@ -92,11 +95,19 @@ async def _each(replay: Replay, group: str, look: Look) -> Answer:
     try:
         for start in range(0, len(ids), AT_ONCE):
             replay.patience.step()
-            found.update(await asyncio.gather(*(look(store, id_) for id_ in ids[start : start + AT_ONCE])))
+            some = ids[start : start + AT_ONCE]
+            found.update(await asyncio.gather(*(_looked_at(look, store, id_) for id_ in some)))
             replay.progress.tell(f"{start:,} of {len(ids):,} incidents", start / len(ids))
     except StoppedError:
         stopped = True
     return _answer(group, len(ids), found, stopped=stopped)
+
+
+async def _looked_at(look: Look, store: Store, incident_id: str) -> Outcome:
+    try:
+        return await look(store, incident_id)
+    except ValidationError:  # one that cannot be read must not keep the others from being mended
+        return Outcome.UNREADABLE
 
 
 async def _incidents(replay: Replay) -> frozenset[str]:

@@ -1,13 +1,24 @@
 """`replay --dry-run`: what each stage would do, event by event, while nothing at all is touched."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ops.replay.rehearsal import rehearse
-from ops.replay.replay import Answer
-from shared.commands import Acknowledge, Claim, EscalationFailed
+from ops.replay.replay import Answer, Replay
+from shared.commands import (
+    Acknowledge,
+    BeginDelivery,
+    Claim,
+    Delivered,
+    EscalationFailed,
+    MessageGone,
+    Repost,
+)
 from shared.notification import Call
 from shared.redis_client import Scripts
 from shared.store import Store
@@ -16,6 +27,14 @@ from tests.redis.lives import Lives, alertmanager_body, received
 from tests.redis.replaying import configured, everything_in, replay_of
 
 LEASE, GRACE = timedelta(seconds=50), timedelta(seconds=65)
+
+
+async def said(replay: Replay) -> list[str]:
+    """As people get it, line by line."""
+    found: list[str] = []
+    answer = await rehearse(replay, found.append)
+    assert answer.data["events"] == [], "they are not kept, too"
+    return "\n".join([*found, answer.text]).splitlines()
 
 
 def deeds(answer: Answer) -> list[tuple[str, str, str]]:
@@ -48,10 +67,17 @@ async def test_an_incident_s_life_is_told_stage_by_stage(scripts: Scripts, store
     assert first["notifier"]["channel"] == "C0TEST"
     assert first["notifier"]["message"]["text"].startswith("[FIRING:1] HighLatency (critical)")
     assert last["notifier"]["message"]["text"].startswith("[RESOLVED] HighLatency")
-    lines = answer.text.splitlines()
+    lines = await said(await replay_of(scripts))
     assert any(line.startswith("    notifier   posts in C0TEST") for line in lines)
     assert "        │ [FIRING:1] HighLatency (critical) — HighLatency is broken" in lines
     assert any(line.startswith("    escalator  sets the deadline to 20") for line in lines)
+    assert any(
+        re.fullmatch(r"        │ Escalates to ServiceNow 20\S+ \S+ UTC unless acknowledged", line)
+        for line in lines
+    )
+    assert lines[-1].startswith(
+        "5 events: 1 posts, 3 edits, 1 deadlines set, 1 deadlines moved, 1 deadlines cleared."
+    )
     assert "Nothing was sent, nothing was written." in lines[-1]
 
 
@@ -76,11 +102,13 @@ async def test_a_claim_shows_the_request_that_would_be_made(scripts: Scripts, st
 
 async def test_links_in_previews_are_not_signed(scripts: Scripts, store: Store) -> None:
     incident = await fired(store)
-    answer = await rehearse(await replay_of(scripts))
-    said = json.dumps(answer.data, default=str) + answer.text
-    assert f"https://ack.example.com/api/ack/{incident}" in said
-    assert "sig=" not in said
-    assert "exp=" not in said
+    for told in (
+        json.dumps((await rehearse(await replay_of(scripts))).data, default=str),
+        "".join(await said(await replay_of(scripts))),
+    ):
+        assert f"https://ack.example.com/api/ack/{incident}" in told
+        assert "sig=" not in told
+        assert "exp=" not in told
 
 
 async def test_nothing_is_written(scripts: Scripts, store: Store) -> None:
@@ -93,13 +121,42 @@ async def test_nothing_is_written(scripts: Scripts, store: Store) -> None:
     assert await everything_in(scripts) == before
 
 
-async def test_a_range_begins_with_what_was_shown_before_it(scripts: Scripts, store: Store) -> None:
+async def delivered(store: Store, incident: str, ts: str = "1.0") -> None:
+    begun = await store.apply(incident, BeginDelivery("n", LEASE))
+    assert begun.incident
+    await store.apply(incident, Delivered("n", "C0TEST", ts, begun.incident.revision))
+
+
+@pytest.mark.parametrize(("was_posted", "deed"), [(True, "edit"), (False, "post")])
+async def test_a_range_begins_with_what_was_shown_before_it(
+    scripts: Scripts, store: Store, was_posted: bool, deed: str
+) -> None:
     incident = await fired(store)
+    if was_posted:
+        await delivered(store, incident)
     await store.apply(incident, Acknowledge("Ada", "link"))
     entries = await scripts.execute("XRANGE", "{ackstream:0}:events", "-", "+")
-    answer = await rehearse(await replay_of(scripts, entries[1][0].decode()))
-    # Nothing had been posted by then; the message would be posted as it is now.
-    assert deeds(answer) == [("acknowledged", "post", "clear")]
+    answer = await rehearse(await replay_of(scripts, entries[-1][0].decode()))
+    assert deeds(answer) == [("acknowledged", deed, "clear")]
+
+
+async def test_a_message_that_somebody_wants_back_is_edited_then_posted(
+    scripts: Scripts, store: Store
+) -> None:
+    incident = await fired(store)
+    await delivered(store, incident)
+    await store.apply(incident, Repost("1.0"))
+    await store.apply(incident, BeginDelivery("m", LEASE))
+    await store.apply(incident, MessageGone("m", "1.0"))
+    await delivered(store, incident, "2.0")
+    answer = await rehearse(await replay_of(scripts))
+    assert [(kind, deed) for kind, deed, _ in deeds(answer)] == [
+        ("opened", "post"),
+        ("notified", "nothing"),
+        ("repost_asked", "edit"),
+        ("message_gone", "post"),
+        ("notified", "nothing"),
+    ]
 
 
 async def test_what_is_not_there_any_more_is_told_and_not_guessed(scripts: Scripts, store: Store) -> None:
@@ -122,5 +179,5 @@ async def test_the_template_of_the_configuration_is_used(
     template = tmp_path / "message.tmpl"
     template.write_text("*{{ incident.facts.title }}* for {{ receiver }}", encoding="utf-8")
     await fired(store)
-    answer = await rehearse(await replay_of(scripts, config=configured(template)))
-    assert "        │ *HighLatency* for ackstream" in answer.text.splitlines()
+    lines = await said(await replay_of(scripts, config=configured(template)))
+    assert "        │ *HighLatency* for ackstream" in lines

@@ -99,6 +99,17 @@ async def test_the_notifier_is_handed_what_is_not_shown_and_nothing_else(
     assert "handed" not in again.data
 
 
+async def test_one_that_cannot_be_read_does_not_keep_the_others_waiting(
+    scripts: Scripts, store: Store, client: Redis
+) -> None:
+    broken, fine = await opened(store, group="1"), await opened(store, group="2")
+    await client.hset(KEYS.incident(broken), "state", '{"from": "another world"}')
+    await client.delete(KEYS.deadlines)
+    answer = await repair_escalator(await replay_of(scripts))
+    assert (answer.data["armed"], answer.data["unreadable"]) == (1, 1)
+    assert await client.zscore(KEYS.deadlines, fine) is not None
+
+
 async def test_a_delivery_that_is_put_off_is_due_when_it_was(
     scripts: Scripts, store: Store, client: Redis
 ) -> None:

@@ -114,6 +114,15 @@ def test_a_state_says_nothing_that_an_alert_or_a_person_said() -> None:
     assert masked.facts.title == masked.facts.labels.get("alertname", masked.facts.title)
 
 
+def test_what_a_newer_version_added_to_a_state_does_not_come_along() -> None:
+    state = json.loads(life().model_dump_json())
+    for part in (state, state["facts"], state["alerts"][0], state["acknowledgement"], state["record"]):
+        part["note"] = "secret"
+    masked = REDACTOR.incident(Incident.model_validate_json(json.dumps(state)))
+    assert "secret" not in masked.model_dump_json().lower()
+    assert masked == REDACTOR.incident(life())
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "kept"),
     [
