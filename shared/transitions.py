@@ -87,6 +87,12 @@ def _changed(
     return Step(changed, reason, (Change(changed, events),))
 
 
+def _failure(effort: Effort) -> dict[str, Any]:
+    """What an event tells of an attempt that failed."""
+    told = {"error": effort.error, "attempt": effort.attempts} | ({"parked": True} if effort.parked else {})
+    return told | _moments(retry_at=effort.retry_at, doubt_until=effort.doubt_until)
+
+
 def _moments(**moments: datetime | None) -> dict[str, str]:
     """Those that there are, as an event tells them."""
     return {name: moment.isoformat() for name, moment in moments.items() if moment}
@@ -200,8 +206,7 @@ def _escalation_failed(incident: Incident, command: EscalationFailed, now: datet
     elif incident.awaits_escalation:
         reason = Reason.ESCALATION_FAILED
         settled = settled.model_copy(update={"retry_at": now + command.retry_in})
-    data = {"error": command.error, "attempt": tried}
-    data |= _moments(retry_at=settled.retry_at, doubt_until=settled.doubt_until)
+    data = _failure(settled)
     visible = not command.looked_only or incident.state is State.ESCALATING  # which a message may say by now
     return _changed(
         incident, now, reason, EventType.ESCALATION_FAILED, data, visible=visible, escalation=settled
@@ -276,8 +281,7 @@ def _delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime)
     )
     if command.put_off:
         return _changed(incident, now, Reason.DELIVERY_PUT_OFF, delivery=failed)
-    data = {"error": command.error, "attempt": failed.attempts}
-    data |= _moments(retry_at=failed.retry_at, doubt_until=failed.doubt_until)
+    data = _failure(failed)
     return _changed(
         incident, now, Reason.DELIVERY_FAILED, EventType.NOTIFICATION_FAILED, data, delivery=failed
     )

@@ -15,7 +15,7 @@ from ops.replay.reading import PAGE, partitions
 from ops.replay.replay import Answer, Replay, ReplayError
 from shared.commands import Reason, Repost
 from shared.incident import Incident
-from shared.store import Loaded, Store
+from shared.store import Loaded, NewerStateError, Store
 
 AT_ONCE = 100
 """Incidents that are looked at together; a Ctrl-C waits for them."""
@@ -106,7 +106,10 @@ async def _each(replay: Replay, group: str, look: Look) -> Answer:
 async def _looked_at(look: Look, store: Store, incident_id: str) -> Outcome:
     try:
         return await look(store, incident_id)
-    except ValidationError:  # one that cannot be read must not keep the others from being mended
+    except (
+        ValidationError,
+        NewerStateError,
+    ):  # one that cannot be read must not keep the others from being mended
         return Outcome.UNREADABLE
 
 

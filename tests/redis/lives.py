@@ -16,9 +16,12 @@ from shared.commands import (
     Delivered,
     DeliveryFailed,
     EscalationFailed,
+    Expire,
     MessageGone,
     RecordWritten,
     Repost,
+    Retry,
+    Stage,
     Step,
 )
 from shared.incident import Incident, Record
@@ -75,6 +78,7 @@ class Lives:
             [
                 *(self.fire, self.fire, self.resolve, self.generic, self.acknowledge),
                 *(self.escalate, self.escalate, self.deliver, self.deliver, self.want_back),
+                *(self.ask_for_a_retry, self.expire),
             ]
         )
         step = await happen()
@@ -127,6 +131,7 @@ class Lives:
             [
                 RecordWritten(token, record),
                 EscalationFailed(token, "answered 500", again),
+                EscalationFailed(token, "answered 401", MINUTE, needs_person=True),
                 EscalationFailed(token, "answer lost", again, doubt=self._dice.choice([again, GRACE])),
                 EscalationFailed(token, "answer lost", again, doubt=again, looked_only=True),
                 EscalationFailed(token, "called off", again),
@@ -148,9 +153,16 @@ class Lives:
             Delivered(token, "C1", ts, incident.revision),
             Delivered(token, "C1", ts, incident.revision),
             DeliveryFailed(token, "ratelimited", timedelta(0), put_off=True),
+            DeliveryFailed(token, "invalid_auth", MINUTE, needs_person=True),
             DeliveryFailed(token, "answer lost", timedelta(0), doubt=self._dice.choice([None, SECOND])),
         ]
         return await self._store.apply(incident.id, self._dice.choice(outcomes))
+
+    async def ask_for_a_retry(self) -> Step | None:
+        return await self.apply(Retry(self._dice.choice(list(Stage))))
+
+    async def expire(self) -> Step | None:
+        return await self.apply(Expire(timedelta(0))) if self._dice.random() < 0.3 else None
 
     async def want_back(self) -> Step | None:
         if not self._known:
