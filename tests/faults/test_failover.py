@@ -68,13 +68,13 @@ async def test_after_a_failover_everything_works_again_by_itself(
 
 async def flow(stack: Stack, count: int) -> dict[str, float]:
     """Alerts at an even pace: the incident of each, and when it was taken."""
+    taken: dict[str, float] = {}
 
-    async def one(number: int) -> tuple[str, float]:
-        await asyncio.sleep(number / PER_SECOND)
-        (id_,) = await pour(stack, [f"f{number}"])
-        return id_, time.monotonic()
+    async def note(id_: str) -> None:
+        taken[id_] = time.monotonic()
 
-    return dict(await asyncio.gather(*(one(number) for number in range(count))))
+    await pour(stack, [f"f{number}" for number in range(count)], per_second=PER_SECOND, then=note)
+    return taken
 
 
 def with_password(sentinels: Sentinels) -> str:
