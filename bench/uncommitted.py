@@ -26,7 +26,7 @@ class Uncommitted(Store):
 
 
 async def serve(service: Service, config: Config) -> None:
-    scripts = Scripts(connect(config.redis.connection_url))
+    scripts = Scripts(connect(config.redis.connection_url, **config.redis.connection_options))
     page = AcknowledgePage(store := Uncommitted(scripts), AckLinks(config.ack_base_url, ("bench",)))
     app = app_of(config, store, scripts, page, {})
     await service.run(app, config.host, config.port, jobs=[])

@@ -19,8 +19,7 @@ class RedisAccessError(Exception):
 async def redis_of(config: Config, data_dir: Path) -> AsyncIterator[Scripts]:
     """Raises RedisAccessError, also for what goes wrong with Redis inside the `async with`."""
     url = _embedded_url(data_dir) if config.redis.is_embedded else config.redis.connection_url
-    ca_cert = str(config.redis.ca_cert) if config.redis.ca_cert else None
-    client = connect(url, verify_tls=not config.redis.insecure_skip_verify, ca_cert=ca_cert)
+    client = connect(url, **config.redis.connection_options)
     try:
         await client.ping()
         yield Scripts(client)

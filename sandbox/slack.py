@@ -55,7 +55,7 @@ class SlackWorkspace:
 
     def messages(self, channel: str) -> list[dict[str, Any]]:
         """What a channel shows now, oldest first, metadata included: the short way for tests."""
-        return [message.body for message in self.channel(channel).messages.values()]
+        return [message.body for message in list(self.channel(channel).messages.values())]
 
     def say(self, channel: str, text: str, user: str = "U0HUMAN") -> str:
         """A person writes; returns the message's ts."""

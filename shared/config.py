@@ -176,7 +176,9 @@ class OnCallConfig(Section):
 class RedisConfig(Section):
     url: Annotated[RedisUrl | None, Variable("ACKSTREAM_REDIS_URL")] = Field(
         None,
-        description="`redis://`, `rediss://` (TLS) or `unix://`. Replaces host, port, user name, password, db and tls.",
+        description="`redis://`, `rediss://` (TLS) or `unix://`; or Sentinels, "
+        "`redis+sentinel://[user:password@]host1:26379,host2:26379,host3:26379/mymaster[/db]`, which say where the master is "
+        "(`rediss+sentinel://`: TLS to the master). Replaces host, port, user name, password, db and tls.",
     )
     host: HostName = Field(
         "", description="Redis' host. Without it and without `url`, `ackstream up` brings its own server."
@@ -185,6 +187,12 @@ class RedisConfig(Section):
     username: str | None = Field(None, description="User name, where Redis has an ACL.")
     password: SecretStr | None = Field(None, description="Password.")
     db: Annotated[int, Variable("REDIS_DB")] = Field(0, ge=0, description="Number of the database.")
+    sentinel_username: str | None = Field(
+        None, description="User name for the Sentinels themselves, where they have an ACL."
+    )
+    sentinel_password: SecretStr | None = Field(
+        None, description="Password for the Sentinels themselves, where they ask for one."
+    )
     tls: Annotated[bool, Variable("REDIS_TLS")] = Field(
         False, description="Speak TLS with Redis. (Versus: on by default.)"
     )
@@ -225,7 +233,19 @@ class RedisConfig(Section):
 
     @property
     def uses_tls(self) -> bool:
-        return self.url.get_secret_value().startswith("rediss://") if self.url else self.tls
+        return self.url.get_secret_value().startswith("rediss") if self.url else self.tls
+
+    @property
+    def connection_options(self) -> dict[str, Any]:
+        """What `redis_client.connect` must know beside the URL."""
+        return {
+            "verify_tls": not self.insecure_skip_verify,
+            "ca_cert": str(self.ca_cert) if self.ca_cert else None,
+            "sentinel_username": self.sentinel_username,
+            "sentinel_password": self.sentinel_password.get_secret_value()
+            if self.sentinel_password
+            else None,
+        }
 
     @property
     def connection_url(self) -> str:

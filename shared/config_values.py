@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from shared.sentinels import SCHEMES, SentinelUrl
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -44,9 +46,16 @@ def is_private_enough(url: str) -> bool:
 
 def redis_url(secret: SecretStr) -> SecretStr:
     """Raises ValueError unless it is a URL that a Redis client understands."""
-    parts = _split(secret.get_secret_value())
+    url = secret.get_secret_value()
+    _printable(url)
+    if url.partition("://")[0] in SCHEMES:
+        SentinelUrl.parse(url)
+        return secret
+    parts = _split(url)
     if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("should be a URL that begins with redis://, rediss:// or unix://")
+        raise ValueError(
+            "should be a URL that begins with redis://, rediss://, unix://, redis+sentinel:// or rediss+sentinel://"
+        )
     if not (parts.path if parts.scheme == "unix" else parts.hostname):
         raise ValueError("should be a URL with a host, or with a path after unix://")
     if parts.scheme != "unix" and parts.path.strip("/") and not parts.path.strip("/").isdecimal():
@@ -72,9 +81,13 @@ def one_word(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _split(url: str) -> SplitResult:
+def _printable(url: str) -> None:
     if not url.isprintable() or " " in url:  # urlsplit would quietly drop line breaks and tabs
         raise ValueError("should be a URL without spaces or line breaks in it")
+
+
+def _split(url: str) -> SplitResult:
+    _printable(url)
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -27,6 +27,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from shared.sentinels import SCHEMES, SentinelUrl, client_of_master
+
 CONNECT_TIMEOUT = 1.0
 """Seconds."""
 
@@ -55,22 +57,40 @@ class StoreUnavailableError(Exception):
 
 
 def connect(
-    url: str, *, blocking: bool = False, verify_tls: bool = True, ca_cert: str | None = None
+    url: str,
+    *,
+    blocking: bool = False,
+    verify_tls: bool = True,
+    ca_cert: str | None = None,
+    sentinel_username: str | None = None,
+    sentinel_password: str | None = None,
 ) -> Redis:
-    """A client for `url` (redis://, rediss://, unix://). `blocking`: for XREADGROUP with BLOCK only."""
-    options: dict[str, Any] = {}
-    if url.startswith("rediss://"):
+    """A client for `url` (redis://, rediss://, unix://, or one that names Sentinels). `blocking`: for XREADGROUP with BLOCK only."""
+    options: dict[str, Any] = {
+        "socket_timeout": BLOCKING_SOCKET_TIMEOUT if blocking else SOCKET_TIMEOUT,
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if url.startswith("rediss"):
         options["ssl_cert_reqs"] = ssl.CERT_REQUIRED if verify_tls else ssl.CERT_NONE
         options["ssl_check_hostname"] = verify_tls
         if ca_cert:
             options["ssl_ca_certs"] = ca_cert
-    return Redis.from_url(
-        url,
-        socket_timeout=BLOCKING_SOCKET_TIMEOUT if blocking else SOCKET_TIMEOUT,
-        socket_connect_timeout=CONNECT_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-        **options,
-    )
+    if url.partition("://")[0] in SCHEMES:
+        login = {"username": sentinel_username, "password": sentinel_password}
+        return client_of_master(SentinelUrl.parse(url), login, **options)
+    return Redis.from_url(url, **options)
+
+
+async def find_master_again(client: Redis) -> None:
+    """Close its connections: they lead to a server that is a replica now. The next ones go where the name, or the Sentinels, lead."""
+    await client.connection_pool.disconnect()
+
+
+def is_replica(answer: Any) -> bool:
+    """Whether `answer` is the error of a server that takes no writes because it is a replica."""
+    in_script = isinstance(answer, ResponseError) and CONDITION_IN_SCRIPT.search(str(answer))
+    return isinstance(answer, ReadOnlyError) or bool(in_script and in_script[1] == "READONLY")
 
 
 def unavailable(error: Exception) -> bool:
@@ -125,7 +145,9 @@ class Scripts:
 
     async def _send_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            # After an outage Redis must not be kept busy with what nobody waits for any more.
+            waiting = [call for call in self._waiting if not call.answer.done()]
+            batch, self._waiting = waiting[:MAX_BATCH], waiting[MAX_BATCH:]
             try:
                 await self._send(batch)
             except Exception as error:
@@ -137,6 +159,8 @@ class Scripts:
         for call in batch:
             pipeline.execute_command(*call.command)
         answers = await pipeline.execute(raise_on_error=False)
+        if any(is_replica(answer) for answer in answers):
+            await find_master_again(self._client)
         unknown = []
         for call, answer in zip(batch, answers, strict=True):
             if isinstance(answer, NoScriptError) and not loaded:

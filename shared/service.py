@@ -80,9 +80,7 @@ class Redises:
 
 
 def _connect(config: RedisConfig, *, blocking: bool) -> Redis:
-    url = redis_url(config)
-    ca_cert = str(config.ca_cert) if config.ca_cert else None
-    return connect(url, blocking=blocking, verify_tls=not config.insecure_skip_verify, ca_cert=ca_cert)
+    return connect(redis_url(config), blocking=blocking, **config.connection_options)
 
 
 def redis_url(config: RedisConfig) -> str:

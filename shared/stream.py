@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
-from shared.redis_client import BLOCK_SECONDS, Script, Scripts
+from shared.redis_client import BLOCK_SECONDS, Script, Scripts, find_master_again
 from shared.store import SCHEMA
 
 _LEAVE = Script.named("leave")
@@ -86,9 +86,13 @@ class StreamReader:
     async def read_new(self, count: int) -> list[Entry]:
         """Wait up to BLOCK_SECONDS for entries that no consumer of the group has seen."""
         block = round(BLOCK_SECONDS * 1000)
-        reply = await self._blocking.xreadgroup(
-            self._group, self._consumer, {self._stream: ">"}, count=count, block=block
-        )
+        try:
+            reply = await self._blocking.xreadgroup(
+                self._group, self._consumer, {self._stream: ">"}, count=count, block=block
+            )
+        except ReadOnlyError:
+            await find_master_again(self._blocking)
+            raise
         return _entries_of_read(reply)
 
     async def reclaim(self, idle_milliseconds: int, count: int) -> list[Entry]:

@@ -66,7 +66,7 @@ class RedisServer:
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        self._end(signal.SIGTERM)
+        self._end(signal.SIGTERM)  # which a paused one hears once it goes on
 
     def pause(self) -> None:
         assert self._process
@@ -79,6 +79,7 @@ class RedisServer:
     def _end(self, number: int) -> None:
         if self._process and self._process.poll() is None:
             self._process.send_signal(number)
+            self.resume()
             self._process.wait(10)
 
     def _wait_until_it_answers(self) -> None:

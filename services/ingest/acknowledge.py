@@ -1,5 +1,6 @@
 """The page behind an acknowledge link. GET and HEAD only look, for link expanders and mail scanners follow links; POST acts."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ DOOR = "link"
 ANONYMOUS = "somebody with the link"
 KEYS_EVERY = 1.0
 """Seconds."""
+
+DEADLINE = 1.5
+"""Seconds for Redis to answer, as senders of notifications are given: somebody is looking at an empty page meanwhile."""
 
 ReadKeys = Callable[[Sequence[str]], Awaitable[tuple[str, ...]]]
 """From the keys that we have to those that hold now."""
@@ -85,8 +89,9 @@ class AcknowledgePage:
         try:
             if pressed:
                 name = await read_name(request)
-            return await self._look_or_act(request, incident_id, name, pressed=pressed)
-        except StoreUnavailableError:
+            async with asyncio.timeout(DEADLINE):
+                return await self._look_or_act(request, incident_id, name, pressed=pressed)
+        except (StoreUnavailableError, TimeoutError):
             return Answer(Page.UNAVAILABLE, incident_id, pressed=pressed, name=name)
         except BodyTooLargeError:
             return Answer(Page.FORM_TOO_LARGE, incident_id, pressed=True)
@@ -110,10 +115,11 @@ class AcknowledgePage:
             return
         self._keys_read_at = time.monotonic()
         try:
-            self._links = self._links.accepting(await self._read_keys(self._links.keys))
+            async with asyncio.timeout(DEADLINE):
+                self._links = self._links.accepting(await self._read_keys(self._links.keys))
             self._knows_keys = True
-        except StoreUnavailableError as error:
-            self._log.warning("signing_keys_not_read", error=str(error))
+        except (StoreUnavailableError, TimeoutError) as error:
+            self._log.warning("signing_keys_not_read", error=str(error) or "Redis took too long")
 
     def _verdict(self, request: Request, incident_id: str, now: datetime) -> Verdict:
         query = request.query_params

@@ -38,7 +38,9 @@ for change = 1, changes do
   local id, expected, state, body, lifetime, escalator_due, notifier_due, mentioned, ack, opened_at, events =
     unpack(ARGV, cursor, cursor + PER_CHANGE - 1)
   local incident_key, ack_key = key_of(change)
-  -- HSET comes first: full memory refuses it before anything was written.
+  -- HSET is what full memory refuses, before anything was written: nothing more is let in then. What was let in is dealt with all
+  -- the same (`*`: a command of ours or of a person). Where a write that frees memory comes first, the server lets a script finish.
+  if must_name == '*' then redis.call('PEXPIRE', incident_key, lifetime) end
   local version = string.format('%d', expected + 1)
   redis.call('HSET', incident_key, 'version', version, 'commit', commit, 'schema', schema, 'state', state)
   if body ~= '' then redis.call('HSET', incident_key, 'body', body) end

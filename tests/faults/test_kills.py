@@ -77,34 +77,3 @@ async def test_an_escalator_that_is_killed_again_and_again_writes_each_record_on
     )
     assert set(records) == set(ids)
     assert records.total() == incidents
-
-
-async def test_a_redis_that_is_killed_under_load_loses_nothing_that_was_acknowledged(
-    new_stack: StackFactory, own_redis_server: RedisServer
-) -> None:
-    incidents, kills = many(200, 2000), 3
-    stack = new_stack(own_redis_server.url)
-    await stack.start_all()
-    sending = asyncio.create_task(pour(stack, [f"r{number}" for number in range(incidents)]))
-    for _ in range(kills):
-        await asyncio.sleep(DICE.uniform(0.3, 0.6))
-        own_redis_server.kill()
-        own_redis_server.start()
-    ids = await sending
-    await wait_until(lambda: set(shown(stack)) >= set(ids), "every incident in Slack", seconds=90, every=0.2)
-    print(
-        f"\n{incidents} alerts acknowledged with 201, {kills} kills of Redis: {len(set(ids) - set(shown(stack)))} lost"
-    )
-    assert len(set(ids)) == incidents
-
-
-async def test_after_a_flush_everything_works_again_by_itself(new_stack: StackFactory, client: Redis) -> None:
-    stack = new_stack()
-    await stack.start_all()
-    first = await pour(stack, ["before"])
-    await wait_until(lambda: set(shown(stack)) == set(first), "the first message")
-    await client.script_flush()
-    await client.flushall()
-    ids = await pour(stack, [f"after{number}" for number in range(20)], "?oncall_wait_minutes=0.01")
-    await wait_until(lambda: set(shown(stack)) >= set(ids), "the messages after the flush", seconds=10)
-    await wait_until(lambda: len(stack.records()) == 20, "the records after the flush", seconds=10)
