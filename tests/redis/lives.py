@@ -125,6 +125,8 @@ class Lives:
         claimed = await self.apply(Claim(token, lease, GRACE))
         if claimed is None or not claimed.changes or claimed.incident is None:
             return claimed
+        if self._dice.random() < 0.15:
+            await self._end(claimed.incident)
         again = self._dice.choice([timedelta(0), SECOND / 1000 * self._dice.random()])
         record = Record(sys_id=secrets.token_hex(16), number="INC1", url="https://x", instance=None, at=NOON)
         outcome = self._dice.choice(
@@ -141,6 +143,13 @@ class Lives:
         if outcome is None:  # it fell silent; somebody takes over
             return await self._store.apply(claimed.incident.id, Claim(token + "2", LEASE, GRACE))
         return await self._store.apply(claimed.incident.id, outcome)
+
+    async def _end(self, incident: Incident) -> None:
+        """It is over while somebody is at it."""
+        group = incident.facts.title
+        if group in self._started:
+            ended = dict.fromkeys("xyz", (False, self._started[group]))
+            await self._store.receive(received(alertmanager_body(group, ended), self.call()))
 
     async def deliver(self) -> Step | None:
         token = secrets.token_hex(4)
@@ -162,7 +171,7 @@ class Lives:
         return await self.apply(Retry(self._dice.choice(list(Stage))))
 
     async def expire(self) -> Step | None:
-        return await self.apply(Expire(timedelta(0))) if self._dice.random() < 0.3 else None
+        return await self.apply(Expire(timedelta(0)))
 
     async def want_back(self) -> Step | None:
         if not self._known:
