@@ -19,6 +19,14 @@ def slack_error(word: str, match: str) -> Fault:
     return Fault(target="slack", kind="slack_error", error=word, match=match)
 
 
+CHANNELS = 20
+"""Slack takes about one message a second in one; with two, a look that goes back some minutes costs a few calls."""
+
+
+def by_channel(names: list[str]) -> list[list[str]]:
+    return [names[number::CHANNELS] for number in range(CHANNELS)]
+
+
 async def kill_again_and_again(stack: Stack, name: str, kills: int, *, longest: float) -> None:
     """Each time in the middle of its work, not while it starts; `longest`: seconds that it may work."""
     for _ in range(kills):
@@ -40,15 +48,17 @@ async def test_a_notifier_that_is_killed_again_and_again_posts_each_incident(
     if not may_look:
         faults.add(slack_error("missing_scope", "conversations.history"))
     await stack.start_all()
-    # A look goes back over a thousand messages, which must not come while a dead notifier's lease runs out.
-    sending = asyncio.create_task(pour(stack, [f"n{number}" for number in range(incidents)], per_second=40))
+    sending = [
+        asyncio.create_task(pour(stack, names, f"?slack_channel_id=C{number}", per_second=40 / CHANNELS))
+        for number, names in enumerate(by_channel([f"n{number}" for number in range(incidents)]))
+    ]
     await kill_again_and_again(stack, "notifier", kills, longest=many(1, 9))
-    ids = await sending
+    ids = [id_ for taken in await asyncio.gather(*sending) for id_ in taken]
     await all_shown(stack, ids, seconds=many(60, 600))
     await no_delivery_left(client, seconds=many(60, 120))
     again, scope = twice(shown(stack)), "with" if may_look else "without"
     print(
-        f"\n{kills} kills of the notifier while {incidents} incidents flow, {scope} the history scope: "
+        f"\n{kills} kills of the notifier while {incidents} incidents flow into {CHANNELS} channels, {scope} the history scope: "
         f"{len(shown(stack))} shown, {again} messages too many"
     )
     assert set(shown(stack)) == set(ids)

@@ -63,8 +63,12 @@ async def pour(
 
 
 def shown(stack: Stack) -> Counter[str]:
-    """Messages by incident."""
-    return Counter(message["metadata"]["event_payload"]["incident_id"] for message in stack.messages())
+    """Messages by incident, in all channels."""
+    return Counter(
+        message["metadata"]["event_payload"]["incident_id"]
+        for channel in list(stack.sandbox.world.slack.channels)
+        for message in stack.messages(channel)
+    )
 
 
 def recorded(stack: Stack) -> Counter[str]:
