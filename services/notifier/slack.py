@@ -121,7 +121,7 @@ class Slack:
 
     async def find(self, channel: str, incident_id: str, since: datetime) -> list[Found]:
         """Our messages for the incident among the latest of `channel`, by their metadata, oldest first; more than one is one too
-        many. Needs a history scope. Raises SlackCallError."""
+        many. Looks no further back than the page that has one. Needs a history scope. Raises SlackCallError."""
         found = []
         arguments = {
             "channel": channel,
@@ -136,7 +136,7 @@ class Slack:
                 if payload.get("incident_id") == incident_id:
                     found.append(Found(message["ts"], int(payload.get("revision", 0))))
             cursor = answer.get("response_metadata", {}).get("next_cursor")
-            if not cursor:
+            if found or not cursor:
                 break
             arguments["cursor"] = cursor
         return found[::-1]
