@@ -123,6 +123,10 @@ class Store:
         due = incident.delivery_due or (None if incident.is_shown else now)
         return await self._schedule(_keys_of(incident.id).deliveries, incident, due)
 
+    async def schedule_expiry(self, incident: Incident) -> bool:
+        """The same for the time of its last mention, by which an incident that is not closed expires."""
+        return await self._schedule(_keys_of(incident.id).mentions, incident, incident.mentioned_at)
+
     async def _schedule(self, due_times: str, incident: Incident, due: datetime | None) -> bool:
         key = _keys_of(incident.id).incident(incident.id)
         args: list[str | int] = [incident.id, incident.version, _milliseconds(due)]

@@ -38,7 +38,7 @@ Look = Callable[[Store, str], Awaitable[Outcome]]
 
 
 async def repair_escalator(replay: Replay) -> Answer:
-    """Set every deadline again from what its incident is now. Leases stay as they are."""
+    """Set every deadline, and when it expires, again from what its incident is now. Leases stay as they are."""
     return await _each(replay, "escalator", _arm)
 
 
@@ -54,6 +54,7 @@ async def _arm(store: Store, incident_id: str) -> Outcome:
     incident = (await store.load(incident_id)).incident
     if incident is None:
         return Outcome.GONE
+    await store.schedule_expiry(incident)
     changed = await store.schedule(incident)
     return _outcome(changed, Outcome.ARMED if incident.escalation_due else Outcome.CLEARED)
 
@@ -118,13 +119,14 @@ async def _incidents(replay: Replay) -> frozenset[str]:
     mentioned = await replay.past().mentioned()
     if not replay.range.is_everything:
         return mentioned | replay.range.incidents
-    recent = set[str]()
+    known = set[str]()
     for keys in await partitions(replay.scripts):
-        start = 0
-        while ids := await replay.scripts.execute("ZRANGE", keys.recent, start, start + PAGE - 1):
-            recent.update(id_.decode() for id_ in ids)
-            start += PAGE
-    return mentioned | recent
+        for index in (keys.recent, keys.mentions):
+            start = 0
+            while ids := await replay.scripts.execute("ZRANGE", index, start, start + PAGE - 1):
+                known.update(id_.decode() for id_ in ids)
+                start += PAGE
+    return mentioned | known
 
 
 def _answer(group: str, wanted: int, found: Counter[Outcome], *, stopped: bool) -> Answer:

@@ -28,11 +28,13 @@ async def test_lost_deadlines_come_back_exactly(scripts: Scripts, store: Store, 
         for _ in range(40):
             await lives.step()
     before = await client.zrange(KEYS.deadlines, 0, -1, withscores=True)
+    mentions = await client.zrange(KEYS.mentions, 0, -1, withscores=True)
     assert len(before) > 3
-    await client.delete(KEYS.deadlines)
+    await client.delete(KEYS.deadlines, KEYS.mentions)
     events = await client.xlen(KEYS.events)
     answer = await repair_escalator(await replay_of(scripts))
     assert await client.zrange(KEYS.deadlines, 0, -1, withscores=True) == before
+    assert await client.zrange(KEYS.mentions, 0, -1, withscores=True) == mentions
     assert answer.data["armed"] == len(before)
     assert await client.xlen(KEYS.events) == events, "replay must not fill what it reads"
     again = await repair_escalator(await replay_of(scripts))
