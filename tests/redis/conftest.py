@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,3 +59,13 @@ async def now(store: Store, id_: str) -> Incident:
     incident = (await store.load(id_)).incident
     assert incident
     return incident
+
+
+class Stall:
+    """Stands for the module `time` of a worker that is stopped for a while, and goes on as if nothing had been."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.seconds

@@ -12,7 +12,7 @@ from sandbox.faults import Fault
 from sandbox.server import Running
 from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
-from services.escalator.servicenow import ServiceNow
+from services.escalator.servicenow import Row, ServiceNow
 from shared.commands import Acknowledge, Reason
 from shared.incident import State
 from shared.keys import OPEN_LIFETIME, Keys
@@ -20,7 +20,7 @@ from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import notification, resolved
 from tests.redis import conftest
-from tests.redis.conftest import now
+from tests.redis.conftest import Stall, now
 
 AT_ONCE = timedelta(0)
 SECOND = timedelta(seconds=1)
@@ -244,3 +244,25 @@ async def test_a_foreign_row_is_not_taken_for_ours(
     misbehave(sandbox, "foreign_row", match="GET", count=1)
     await escalator.escalate(incident)
     assert records(sandbox) == ["x", incident]
+
+
+async def test_who_was_stalled_after_looking_writes_nothing(
+    escalator: Escalator, store: Store, sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease may be over by the time that its request arrives, and somebody else has written the record."""
+    incident, stall = await opened(store), Stall()
+    monkeypatch.setattr(escalator_module, "time", stall)
+    look = escalator._servicenow.find  # noqa: SLF001
+
+    async def look_and_stall(url: str, incident_id: str) -> Row | None:
+        found = await look(url, incident_id)
+        stall.seconds += 12  # of a lease of 12
+        return found
+
+    monkeypatch.setattr(escalator._servicenow, "find", look_and_stall)  # noqa: SLF001
+    await escalator.escalate(incident)
+    assert records(sandbox) == []
+    assert (await now(store, incident)).escalation.error == "stalled before the request"
+    monkeypatch.undo()
+    await escalator.escalate(incident)
+    assert records(sandbox) == [incident]

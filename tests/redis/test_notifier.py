@@ -24,7 +24,7 @@ from shared.links import AckLinks
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import alert, notification, resolved
-from tests.redis.conftest import now, opened
+from tests.redis.conftest import Stall, now, opened
 from tests.waiting import wait_until
 
 SECOND = timedelta(seconds=1)
@@ -396,6 +396,27 @@ async def test_who_finds_another_message_in_the_incidents_place_takes_its_own_aw
     messages = [message["ts"] for message in sandbox.world.slack.messages("C1")]
     assert len(messages) == left
     assert (await now(store, incident)).message.ts in messages
+
+
+async def test_who_was_stalled_before_the_post_sends_nothing(
+    notifier: Notifier, store: Store, sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease may be over by the time that its request arrives, and somebody else has posted."""
+    incident, stall = await opened(store), Stall()
+    monkeypatch.setattr(notifier_module, "time", stall)
+    remaining = notifier._hold.remaining  # noqa: SLF001
+
+    async def ask_and_stall(channel: str) -> timedelta | None:
+        stall.seconds += 13  # of a lease of 13
+        return await remaining(channel)
+
+    monkeypatch.setattr(notifier._hold, "remaining", ask_and_stall)  # noqa: SLF001
+    await notifier.show(incident)
+    assert posts(sandbox) == 0
+    assert (await now(store, incident)).delivery.error == "stalled before the request"
+    monkeypatch.undo()
+    await notifier.show(incident)
+    assert posts(sandbox) == 1
 
 
 async def test_what_was_over_before_it_began_is_not_posted(
