@@ -3,6 +3,8 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+WORTH_SAYING_LATE = timedelta(seconds=30)
+
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -16,6 +18,11 @@ def span(duration: timedelta) -> str:
         parts.append((count, unit))
     first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count or unit == "s")
+
+
+def lateness(late: timedelta) -> str:
+    """As in "2 min 40 s late"; nothing where it is not worth a word."""
+    return f"{span(late)} late" if late > WORTH_SAYING_LATE else ""
 
 
 def is_web(url: str) -> bool:

@@ -98,7 +98,7 @@ def _outcome(life: Life, preview: Preview) -> Outcome:
         "as it ends": lines_of(preview.message(incident, life.body)),
     }
     told = preview.slack_is_on and not (incident.closure and incident.closure.never_fired)
-    record = preview.record(incident) if incident.record else None
+    record = preview.record(incident, incident.record.at) if incident.record else None
     return Outcome(
         incident.facts.title or "Alert",
         incident.opened_at,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from ops.replay.replay import ReplayError
@@ -39,8 +40,8 @@ class Preview:
     def channel(self, incident: Incident) -> str:
         return incident.call.channel or self._config.alert.slack.channel_id or "no channel"
 
-    def record(self, incident: Incident) -> dict[str, Any] | None:
-        """The request to ServiceNow that an escalation would make; None when none is configured."""
+    def record(self, incident: Incident, at: datetime) -> dict[str, Any] | None:
+        """The request to ServiceNow that an escalation at `at` would make; None when none is configured."""
         settings = self._config.oncall.servicenow
         try:
             name, url = settings.instance(incident.call.instance)
@@ -50,7 +51,7 @@ class Preview:
             "instance": name or "default",
             "method": "POST",
             "url": f"{url}/api/now/table/{settings.table}",
-            "body": {**fields_of(incident), "correlation_id": incident.id},
+            "body": {**fields_of(incident, at), "correlation_id": incident.id},
         }
 
     def _link(self, incident: Incident) -> str | None:

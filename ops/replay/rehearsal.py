@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ops.replay.history import Moment
@@ -89,7 +90,7 @@ def _shown_before(moment: Moment, seen: dict[str, int | None]) -> int | None:
 def escalate(moment: Moment, preview: Preview) -> Act:
     incident = moment.after
     if moment.event.type == EventType.ESCALATION_CLAIMED:
-        return _attempt(incident, preview)
+        return _attempt(incident, moment.event.at, preview)
     before = moment.before.escalation_due if moment.before else None
     due = incident.escalation_due
     if before == due:
@@ -100,8 +101,8 @@ def escalate(moment: Moment, preview: Preview) -> Act:
     return Act(deed, {"due": due}, f"{words} {clock(due)}")
 
 
-def _attempt(incident: Incident, preview: Preview) -> Act:
-    request = preview.record(incident)
+def _attempt(incident: Incident, at: datetime, preview: Preview) -> Act:
+    request = preview.record(incident, at)
     if request is None:
         return Act("attempt", {"request": None}, "cannot write a record: no ServiceNow is configured here")
     if not (incident.escalation.may_act and incident.awaits_escalation):

@@ -16,6 +16,7 @@ from shared.incident import Incident, Record
 from shared.keys import OPEN_LIFETIME
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
+from shared.wording import lateness
 
 SERVER_GRACE = timedelta(seconds=65)
 """ServiceNow may finish a transaction up to 60 s after we stopped waiting for it."""
@@ -97,8 +98,9 @@ class Escalator:
         if row is None:
             if refusal := self._why_not_write(incident, token, started):
                 return refusal
+            fields = fields_of(incident, _claimed_at(incident))
             try:
-                row = await self._servicenow.create(url, incident.id, fields_of(incident))
+                row = await self._servicenow.create(url, incident.id, fields)
             except EscalationError as error:
                 return _failed(incident, token, error, doubt=_doubt_after(error))
         link = self._servicenow.link(url, row)
@@ -145,9 +147,11 @@ def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record
     return Record(sys_id=row.sys_id, number=row.number, url=link, instance=instance, at=at)
 
 
-def fields_of(incident: Incident) -> dict[str, str]:
-    """The record's fields beside its correlation_id."""
-    return {"short_description": f"Incident {incident.id}"}
+def fields_of(incident: Incident, at: datetime) -> dict[str, str]:
+    """The fields, beside its correlation_id, of a record that is written at `at`. After an outage its reader must know that it is
+    no news."""
+    late = lateness(incident.lateness(at))
+    return {"short_description": f"Incident {incident.id}" + (f" (escalated {late})" if late else "")}
 
 
 def _failed(

@@ -1,15 +1,12 @@
 """What an incident has come to, in words that do not go stale: moments, never "in 3 minutes"."""
 
-from datetime import timedelta
-
 from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, one_line, shortened
 from shared.incident import Incident, State
-from shared.wording import span
+from shared.wording import lateness, span
 
 MAX_HEADLINE = 300
 MAX_NAME = 80
 MAX_ERROR = 300
-WORTH_SAYING_LATE = timedelta(seconds=30)
 
 
 def headline(incident: Incident) -> Mrkdwn:
@@ -58,11 +55,9 @@ def _record(incident: Incident) -> str:
     record = incident.record
     if record is None:
         return ""
-    late = incident.lateness(record.at)
-    lateness = f", {span(late)} late" if late > WORTH_SAYING_LATE else ""
-    return (
-        f"Escalated to {_where(incident)}: {link(record.url, _number(incident))}, {date(record.at)}{lateness}"
-    )
+    told = f"Escalated to {_where(incident)}: {link(record.url, _number(incident))}, {date(record.at)}"
+    late = lateness(incident.lateness(record.at))
+    return f"{told}, {late}" if late else told
 
 
 def _acknowledgement(incident: Incident) -> str:

@@ -62,11 +62,12 @@ async def test_what_came_due_while_the_escalator_was_down_is_escalated_and_says_
     late = await lateness_in_the_stream(client)
     print(
         f"\nthe escalator down for {seconds} s: {len(recorded(stack))} of {incidents} records within {time.time() - back:.1f} s of its "
-        f"start, {min(late.values()):.0f} to {max(late.values()):.0f} s late, as the events and the Slack messages say"
+        f"start, {min(late.values()):.0f} to {max(late.values()):.0f} s late, as the events, the records and the Slack messages say"
     )
     assert recorded(stack).total() == incidents
     assert set(late) == set(ids)
     assert min(late.values()) >= seconds
+    assert all(" late)" in record["short_description"] for record in stack.records())
     await wait_until(lambda: say_late(stack) == incidents, "each message to say how late", seconds=30)
 
 

@@ -266,3 +266,15 @@ async def test_who_was_stalled_after_looking_writes_nothing(
     monkeypatch.undo()
     await escalator.escalate(incident)
     assert records(sandbox) == [incident]
+
+
+async def test_a_record_that_comes_late_says_how_late(
+    escalator: Escalator, store: Store, sandbox: Running, client: Redis
+) -> None:
+    incident = await opened(store)
+    state = await now(store, incident)
+    overdue = state.model_copy(update={"deadline": state.deadline - timedelta(minutes=3)})
+    await client.hset(Keys().incident(incident), "state", overdue.model_dump_json(exclude_defaults=True))
+    await escalator.escalate(incident)
+    (row,) = sandbox.world.servicenow.rows("main", "incident")
+    assert row["short_description"] == f"Incident {incident} (escalated 3 min 0 s late)"
