@@ -17,6 +17,7 @@ from shared.notification import Call, Notification
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.signing_keys import new_key, signing_keys
 from shared.store import Store
+from tests.redis.replaying import everything_in
 from tests.unit.acknowledge.stage import ALERTS, FACTS, LINKS, app_of
 from tests.waiting import wait_until
 
@@ -49,15 +50,12 @@ async def visitor(redis: Redis) -> AsyncIterator[Visitor]:
         yield partial(client.request, url=link)
 
 
-async def everything(redis: Redis) -> dict[bytes, bytes]:
-    return {key: await redis.dump(key) for key in await redis.keys()}
-
-
 async def test_looking_leaves_every_key_as_it_was(redis: Redis, visitor: Visitor) -> None:
-    before = await everything(redis)
+    scripts = Scripts(redis)
+    before = await everything_in(scripts)
     for method in ("GET", "HEAD"):
         assert (await visitor(method)).status_code == 200
-    assert await everything(redis) == before
+    assert await everything_in(scripts) == before
 
 
 async def test_of_many_who_press_at_once_one_has_it_and_the_others_read_who(
