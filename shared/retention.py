@@ -1,13 +1,13 @@
 """Keeps the event stream from growing for ever: by age, and never past what somebody has yet to read or to finish."""
 
 import asyncio
-import random
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
 from shared import metrics
+from shared.chores import every
 from shared.redis_client import Script, Scripts, StoreUnavailableError
 
 EVERY = timedelta(minutes=1)
@@ -43,11 +43,7 @@ class Retention:
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await asyncio.wait_for(self._stopping.wait(), EVERY.total_seconds() * (0.5 + random.random()))
-            except TimeoutError:
-                await self._turn()
+        await every(EVERY, self._turn, self._stopping)
 
     async def trim(self) -> Trimmed:
         """Raises StoreUnavailableError."""

@@ -11,6 +11,7 @@ from services.escalator.servicenow import EscalationError, Row, ServiceNow
 from shared import metrics
 from shared.backoff import NEEDS_PERSON, backoff
 from shared.commands import Claim, Command, EscalationFailed, Reason, RecordWritten
+from shared.failures import tell_failure
 from shared.identity import is_incident_id
 from shared.incident import Incident, Record
 from shared.keys import OPEN_LIFETIME
@@ -129,18 +130,7 @@ class Escalator:
             number = outcome.record.number
             self._log.info("escalated", incident=incident.id, reason=reason, record=number, late=str(late))
         elif isinstance(outcome, EscalationFailed):
-            retry_in = round(outcome.retry_in.total_seconds(), 1)
-            details = {
-                "incident": incident.id,
-                "reason": reason,
-                "error": outcome.error,
-                "retry_in": retry_in,
-            }
-            if outcome.needs_person:
-                metrics.PARKED.labels("servicenow").inc()
-                self._log.error("parked", **details)
-            else:
-                self._log.warning("not_escalated", **details)
+            tell_failure("not_escalated", "servicenow", incident.id, outcome, reason)
 
 
 def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record:

@@ -1,11 +1,11 @@
 """Closes what nobody mentions any more, and says so: an incident must not stay open for ever because its end was never told."""
 
 import asyncio
-import random
 from datetime import timedelta
 
 import structlog
 
+from shared.chores import every
 from shared.commands import Expire, Reason
 from shared.due_times import DueTimes
 from shared.redis_client import StoreUnavailableError
@@ -26,11 +26,7 @@ class Expiry:
         self._log = structlog.get_logger()
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await asyncio.wait_for(self._stopping.wait(), EVERY.total_seconds() * (0.5 + random.random()))
-            except TimeoutError:
-                await self._turn()
+        await every(EVERY, self._turn, self._stopping)
 
     async def _turn(self) -> None:
         try:

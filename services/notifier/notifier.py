@@ -15,9 +15,9 @@ from services.notifier.message import Look, plain_message
 from services.notifier.rendering import may_be_acknowledged_in_time, render
 from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate
-from shared import metrics
 from shared.backoff import backoff
 from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, MessageGone, Reason
+from shared.failures import tell_failure
 from shared.identity import is_incident_id
 from shared.incident import NOT_TRUSTED, Incident
 from shared.links import AckLinks, expiry
@@ -172,17 +172,6 @@ class Notifier:
 
     def _log_outcome(self, incident_id: str, outcome: Command, reason: Reason) -> None:
         if isinstance(outcome, DeliveryFailed):
-            retry_in = round(outcome.retry_in.total_seconds(), 1)
-            details = {
-                "incident": incident_id,
-                "reason": reason,
-                "error": outcome.error,
-                "retry_in": retry_in,
-            }
-            if outcome.needs_person:
-                metrics.PARKED.labels("slack").inc()
-                self._log.error("parked", **details)
-            else:
-                self._log.warning("not_delivered", **details)
+            tell_failure("not_delivered", "slack", incident_id, outcome, reason)
         else:
             self._log.info("delivered", incident=incident_id, reason=reason)
