@@ -32,7 +32,7 @@ MOST = 900
 async def test_though_every_tenth_reply_goes_astray_nothing_is_lost_and_nothing_happens_twice(
     new_stack: StackFactory, redis_server: RedisServer, client: Redis, stall: float | None
 ) -> None:
-    incidents = many(20, MOST) if stall is None else many(6, 150)
+    incidents = many(20, MOST) if stall is None else many(6, 60)
     with proxied(redis_server.port) as proxy:
         stack = new_stack(proxy.url, **hurried())
         await stack.start_all()
