@@ -434,6 +434,20 @@ class Promises(RuleBasedStateMachine):
     def a_commit_takes_long(self) -> None:
         self.world.pauses = 1
 
+    @rule(stage=st.sampled_from(["notifier", "escalator"]), fate=st.sampled_from(["late", "dies late"]))
+    def a_request_outlives_its_worker(self, stage: str, fate: str) -> None:
+        """By itself this comes together too seldom: in doubt, somebody else looks, and only then the request takes effect."""
+        before = len(self.world.travelling)
+        if stage == "notifier":
+            self.the_next_event_is_handed_out("notifier", [fate])
+            key, work = KEYS.deliveries, self.notifier.show_due
+        else:
+            key, work = KEYS.deadlines, self.escalator.escalate
+            self.do(self.poll(key, work, ["answered", fate], waits=True))
+        if len(self.world.travelling) > before:
+            self.do(self.poll(key, work, ["answered", "answered"], waits=True))
+            self.a_request_arrives_late(before)
+
     @precondition(lambda self: self.world.workers)
     @rule(number=ANY, outcome=OUTCOME)
     def a_call_has_its_outcome(self, number: int, outcome: str) -> None:
