@@ -445,7 +445,8 @@ class Promises(RuleBasedStateMachine):
             key, work = KEYS.deadlines, self.escalator.escalate
             self.do(self.poll(key, work, ["answered", fate], waits=True))
         if len(self.world.travelling) > before:
-            self.do(self.poll(key, work, ["answered", "answered"], waits=True))
+            for _ in range(3):
+                self.do(self.poll(key, work, ["answered", "answered"], waits=True))
             self.a_request_arrives_late(before)
 
     @precondition(lambda self: self.world.workers)
