@@ -27,6 +27,7 @@ whoever takes over finds the incident leased, and the lease outlives a crash as 
 MAX_DELIVERIES = 30
 """A handler that fails so often, over some minutes, will not make sense of the entry: a dead letter, which people can retry."""
 
+PATIENCE_WITH_NEWER = 5
 RECLAIM_EVERY = 2.0
 PAUSE_AFTER_TROUBLE = 0.5
 """Seconds."""
@@ -54,6 +55,7 @@ class Consumer:
         self._log = structlog.get_logger(group=group)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._trouble: StoreUnavailableError | None = None
+        self._met_newer = False
         self.healthy = False
 
     async def run(self) -> None:
@@ -100,11 +102,17 @@ class Consumer:
             room = await self._room()
             if time.monotonic() >= next_reclaim:
                 self._start(await self._reader.reclaim(RECLAIM_IDLE, room))
-                next_reclaim = time.monotonic() + RECLAIM_EVERY
+                next_reclaim = time.monotonic() + self._reclaim_pause()
             else:
                 self._start(await self._reader.read_new(room))
         if self._trouble:
             raise self._trouble
+
+    def _reclaim_pause(self) -> float:
+        """Never in step with a sibling; and long after we met what only a newer one understands, or we would take it from it again."""
+        patience = PATIENCE_WITH_NEWER if self._met_newer else 1
+        self._met_newer = False
+        return patience * RECLAIM_EVERY * (0.5 + random.random())
 
     async def _room(self) -> int:
         if len(self._running) >= self._concurrency:
@@ -130,6 +138,7 @@ class Consumer:
             await self._reader.done(entry)
             metrics.EVENTS_CONSUMED.labels(self._group).inc()
         except (NewerSchemaError, NewerStateError) as error:
+            self._met_newer = True
             self._log.warning("left_for_a_newer_version", entry=entry.id, error=str(error))
         except StoreUnavailableError as error:
             self._trouble = error

@@ -23,7 +23,9 @@ async def test_an_entry_of_a_newer_version_waits_for_a_newer_sibling(
     ids = await pour(stack, [f"newer{number}" for number in range(incidents)], "?oncall_enable=false")
     await wait_until(lambda: pending_is(client, incidents), "all left pending")
     await wait_until(
-        lambda: stack.log("notifier").count("left_for_a_newer_version") > incidents, "a second look"
+        lambda: stack.log("notifier").count("left_for_a_newer_version") > incidents,
+        "a second look",
+        seconds=40,
     )
     left, early = await pending(client), len(shown(stack))
     stack.start("notifier2", command="notifier", constants=NEWER)
