@@ -28,6 +28,8 @@ MAX_DELIVERIES = 30
 """A handler that fails so often, over some minutes, will not make sense of the entry: a dead letter, which people can retry."""
 
 PATIENCE_WITH_NEWER = 5
+"""How many times longer than usual we wait before the next reclaim, so that a newer sibling comes first."""
+
 RECLAIM_EVERY = 2.0
 PAUSE_AFTER_TROUBLE = 0.5
 """Seconds."""

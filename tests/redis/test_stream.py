@@ -214,6 +214,7 @@ async def test_leaving_a_group_that_is_gone_is_no_trouble(client: Redis, harness
         await wait_until(lambda: consumer.healthy, "the group")
         consumer._stopping.set()  # noqa: SLF001
         await client.delete(KEYS.events)
+    assert not await client.exists(KEYS.events), "who leaves makes nothing anew"
 
 
 @pytest.mark.parametrize("left_by", ["one", "dead"])
