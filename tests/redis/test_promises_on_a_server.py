@@ -208,6 +208,23 @@ class SlackOutside:
         found: list[Found] = await self._world.ask(look, self.REFUSED, self.LOST)
         return found
 
+    async def reply(self, channel: str, thread: str, message: dict[str, Any]) -> Posted:
+        payload = message["metadata"]["event_payload"]
+
+        def effect() -> Posted:
+            self._world.replies.append((payload["notes_of"], payload["upto"]))
+            return Posted(channel, f"{thread}.{len(self._world.replies)}")
+
+        posted: Posted = await self._world.ask(effect, self.REFUSED, self.LOST, SLACK_FINISHES)
+        return posted
+
+    async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
+        def look() -> int:
+            return max((upto for id_, upto in self._world.replies if id_ == incident_id), default=0)
+
+        told: int = await self._world.ask(look, self.REFUSED, self.LOST)
+        return told
+
     async def delete(self, channel: str, ts: str) -> None:
         self._world.messages = [one for one in self._world.messages if one[0] != ts]
 
