@@ -15,7 +15,7 @@ from shared.commands import (
     Step,
     Unacknowledge,
 )
-from shared.incident import Acknowledgement, Closure, Incident, Snooze, State
+from shared.incident import Acknowledgement, Closure, Haste, Incident, Snooze, State
 from shared.steps import changed, moments
 
 MAX_DEEDS = 10
@@ -42,9 +42,8 @@ def acknowledge(incident: Incident, command: Acknowledge, now: datetime, rules: 
         at=now, by=command.by, door=command.door, user=command.user, lapses_at=lapses_at
     )
     told = moments(lapses_at=lapses_at)
-    return _done(
-        incident, command, now, Reason.ACKNOWLEDGED, told, acknowledgement=acknowledgement, snooze=None
-    )
+    update = {"acknowledgement": acknowledgement, "snooze": None, "haste": None}
+    return _done(incident, command, now, Reason.ACKNOWLEDGED, told, **update)
 
 
 def unacknowledge(incident: Incident, command: Unacknowledge, now: datetime) -> Step:
@@ -81,6 +80,7 @@ def snooze(incident: Incident, command: SnoozeFor, now: datetime) -> Step:
         moments(deadline=until),
         deadline=until,
         snooze=Snooze(at=now, by=command.by, until=until),
+        haste=None,
         escalation=incident.escalation.model_copy(update={"retry_at": None}),
     )
 
@@ -96,7 +96,8 @@ def escalate_now(incident: Incident, command: EscalateNow, now: datetime) -> Ste
     deadline = min(incident.deadline or now, now)
     hastened = effort.model_copy(update={"retry_at": now if effort.retry_at else None})
     told = moments(deadline=deadline)
-    update = {"deadline": deadline, "snooze": None, "escalation": hastened}
+    haste = Haste(at=now, by=command.by)
+    update = {"deadline": deadline, "snooze": None, "haste": haste, "escalation": hastened}
     return _done(incident, command, now, Reason.ESCALATION_ASKED, told, **update)
 
 
