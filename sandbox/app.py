@@ -39,6 +39,7 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
             Route("/_sandbox/board", fragments),
             Route("/_sandbox/state", control.state, methods=["GET"]),
             Route("/_sandbox/state", control.reset, methods=["DELETE"]),
+            Route("/_sandbox/slack", control.change_slack, methods=["PATCH"]),
             Route("/_sandbox/faults", control.faults, methods=["GET"]),
             Route("/_sandbox/faults", control.add_faults, methods=["POST"]),
             Route("/_sandbox/faults", control.clear_faults, methods=["DELETE"]),

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.faults import Fault
+from sandbox.slack_settings import SlackSettings
 from sandbox.world import World
 
 RULES = TypeAdapter(list[Fault])
@@ -31,12 +32,28 @@ class Control:
         try:
             rules = RULES.validate_json(await request.body())
         except ValidationError as error:
-            problems: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
-            return JSONResponse({"error": problems}, status_code=422)
+            return _problems(error)
         self._world.faults.add(*rules)
         return JSONResponse(self._world.faults.as_json(), status_code=201)
+
+    async def change_slack(self, request: Request) -> Response:
+        """A JSON object of SlackSettings; what it does not name stays."""
+        slack = self._world.slack
+        try:
+            given = SlackSettings.model_validate_json(await request.body())
+        except ValidationError as error:
+            return _problems(error)
+        slack.settings = slack.settings.model_copy(
+            update={name: getattr(given, name) for name in given.model_fields_set}
+        )
+        return JSONResponse(slack.settings.model_dump(mode="json"))
 
     async def clear_faults(self, request: Request) -> Response:
         """All, or the one that `?name=` says."""
         self._world.faults.clear(request.query_params.get("name", ""))
         return Response(status_code=204)
+
+
+def _problems(error: ValidationError) -> Response:
+    problems: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    return JSONResponse({"error": problems}, status_code=422)

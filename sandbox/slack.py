@@ -5,6 +5,9 @@ from typing import Any
 from sandbox.calls import CallLog
 from sandbox.slack_channel import Channel, Message
 from sandbox.slack_content import SlackRefusal, check_content, checked_metadata, structured
+from sandbox.slack_pace import Pace
+from sandbox.slack_people import PEOPLE, user_info
+from sandbox.slack_settings import SlackSettings
 
 TEAM, BOT_USER, BOT, APP = "T0SANDBOX", "U0ACKSTREAM", "B0ACKSTREAM", "A0ACKSTREAM"
 BOT_NAME = "Ackstream"
@@ -22,7 +25,8 @@ def app_of(token: str) -> str:
 
 class SlackWorkspace:
     """One workspace and its channels. `channels` maps ids to names; others that look like a channel id come to be when
-    first used, unless `only_known`. Methods take Slack's own arguments, return its answer, and raise SlackRefusal.
+    first used, unless `only_known`. `people` maps users' ids to names. Methods take Slack's own arguments, return its
+    answer, and raise SlackRefusal.
     """
 
     def __init__(
@@ -30,17 +34,26 @@ class SlackWorkspace:
         channels: Mapping[str, str] | None = None,
         *,
         only_known: bool = False,
+        people: Mapping[str, str] = PEOPLE,
+        settings: SlackSettings | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._names = dict(channels or {})
+        self._first_settings = settings or SlackSettings()
         self._only_known = only_known
         self._clock = clock
         self._last_ts = 0
+        self.people = dict(people)
+        self.settings = self._first_settings
         self.calls = CallLog()
         self.channels: dict[str, Channel] = {}
+        self.pace = Pace()
         self.reset()
 
     def reset(self) -> None:
+        """Forget everything, and settings that were changed."""
+        self.settings = self._first_settings
+        self.pace = Pace()
         self.channels = {identity: Channel(identity, name) for identity, name in self._names.items()}
         self.calls.clear()
 
@@ -56,6 +69,13 @@ class SlackWorkspace:
     def messages(self, channel: str) -> list[dict[str, Any]]:
         """What a channel shows now, oldest first, metadata included: the short way for tests."""
         return [message.body for message in list(self.channel(channel).messages.values())]
+
+    def allow(self, method: str, arguments: Mapping[str, Any]) -> None:
+        """Raise `missing_scope` where the bot's token does not reach."""
+        channel = str(arguments.get("channel", ""))
+        if needed := self.settings.missing_scope(method, channel):
+            details = {"needed": needed, "provided": self.settings.granted()}
+            raise SlackRefusal("missing_scope", details=details)
 
     def say(self, channel: str, text: str, user: str = "U0HUMAN") -> str:
         """A person writes; returns the message's ts."""
@@ -76,30 +96,24 @@ class SlackWorkspace:
         }
 
     def post_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        place = self.channel(str(arguments.get("channel", "")))
-        content, warnings = _content(arguments)
-        check_content(content, text_limit=40_000)
-        thread = str(arguments.get("thread_ts", ""))
-        if thread and thread not in place.messages:
-            raise SlackRefusal("thread_not_found")
-        ts = self._next_ts()
-        body = {
-            "type": "message",
-            "ts": ts,
-            "user": BOT_USER,
-            "bot_id": BOT,
-            "app_id": APP,
-            "team": TEAM,
-            "text": "",
-        }
-        name = str(arguments.get("username") or BOT_NAME)
-        body |= content | {"bot_profile": {"id": BOT, "app_id": APP, "name": name}}
-        place.messages[ts] = Message(app, body | ({"thread_ts": thread} if thread else {}))
-        return {"ok": True, "channel": place.id, "ts": ts, "message": place.messages[ts].shown()} | warnings
+        place = self._writable(arguments)
+        message, warnings = self._composed(app, place, arguments)
+        place.messages[message.ts] = message
+        return {"ok": True, "channel": place.id, "ts": message.ts, "message": message.shown()} | warnings
+
+    def post_ephemeral(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Shown to one person, in no history, and not to be edited."""
+        place, user = self._writable(arguments), str(arguments.get("user", ""))
+        if user not in self.people:
+            raise SlackRefusal("user_not_in_channel")
+        message, warnings = self._composed(app, place, arguments)
+        message.only_for = user
+        place.ephemeral[message.ts] = message
+        return {"ok": True, "message_ts": message.ts} | warnings
 
     def update_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Replace what is given, keep what is not; new text without blocks takes the old blocks away, as in Slack."""
-        place = self.channel(str(arguments.get("channel", "")))
+        place = self._writable(arguments, archived="is_inactive")
         message = place.messages.get(str(arguments.get("ts", "")))
         if message is None:
             raise SlackRefusal("message_not_found")
@@ -131,11 +145,85 @@ class SlackWorkspace:
         return {"ok": True, "channel": place.id, "ts": ts}
 
     def history(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return self.channel(str(arguments.get("channel", ""))).history(arguments)
+        return self._readable(arguments).history(arguments)
+
+    def replies(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return self._readable(arguments).thread(arguments)
+
+    def conversation(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        place, settings = self._visible(arguments), self.settings
+        private = settings.is_private(place.id)
+        channel = {
+            "id": place.id,
+            "name": place.name,
+            "name_normalized": place.name,
+            "is_channel": not place.id.startswith(("G", "D")),
+            "is_group": place.id.startswith("G"),
+            "is_im": place.id.startswith("D"),
+            "is_private": private,
+            "is_archived": place.id in settings.archived,
+            "is_member": settings.is_member(place.id),
+            "context_team_id": TEAM,
+        }
+        return {"ok": True, "channel": channel}
+
+    def user(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return user_info(self.people, str(arguments.get("user", "")), TEAM)
 
     def as_json(self) -> dict[str, Any]:
         channels = {identity: channel.as_json() for identity, channel in list(self.channels.items())}
-        return {"channels": channels, "calls": self.calls.as_json()}
+        settings = self.settings.model_dump(mode="json", exclude={"signing_secret"})
+        return {
+            "channels": channels,
+            "calls": self.calls.as_json(),
+            "settings": settings,
+            "rate_limited": dict(self.pace.refused),
+        }
+
+    def _visible(self, arguments: Mapping[str, Any]) -> Channel:
+        """A private channel does not exist for who is no member."""
+        place = self.channel(str(arguments.get("channel", "")))
+        if self.settings.is_private(place.id) and not self.settings.is_member(place.id):
+            raise SlackRefusal("channel_not_found")
+        return place
+
+    def _readable(self, arguments: Mapping[str, Any]) -> Channel:
+        place = self._visible(arguments)
+        if not self.settings.is_member(place.id):
+            raise SlackRefusal("not_in_channel")
+        return place
+
+    def _writable(self, arguments: Mapping[str, Any], *, archived: str = "is_archived") -> Channel:
+        """Where the bot may write now; counts towards the rate limit."""
+        place = self._visible(arguments)
+        self.pace.take(place.id, self.settings, self._clock())
+        if place.id in self.settings.archived:
+            raise SlackRefusal(archived)
+        if not self.settings.is_member(place.id) and "chat:write.public" not in self.settings.scopes:
+            raise SlackRefusal("not_in_channel")
+        return place
+
+    def _composed(
+        self, app: str, place: Channel, arguments: Mapping[str, Any]
+    ) -> tuple[Message, dict[str, Any]]:
+        content, warnings = _content(arguments)
+        check_content(content, text_limit=40_000)
+        thread = str(arguments.get("thread_ts", ""))
+        if thread and thread not in place.messages:
+            raise SlackRefusal("thread_not_found")
+        name = str(arguments.get("username") or BOT_NAME)
+        body = {
+            "type": "message",
+            "ts": self._next_ts(),
+            "user": BOT_USER,
+            "bot_id": BOT,
+            "app_id": APP,
+            "team": TEAM,
+            "text": "",
+            **content,
+            "bot_profile": {"id": BOT, "app_id": APP, "name": name},
+        }
+        return Message(app, body | ({"thread_ts": thread} if thread else {})), warnings
 
     def _next_ts(self) -> str:
         # One sequence for the whole workspace, in microseconds: unique, and never behind a clock that was set back.
