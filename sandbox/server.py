@@ -22,7 +22,7 @@ class Server(uvicorn.Server):
         app = create_app(world)
         super().__init__(
             uvicorn.Config(
-                app, host, port, http=DroppableConnection, ws="none", lifespan="off", log_level="warning"
+                app, host, port, http=DroppableConnection, ws="wsproto", lifespan="off", log_level="warning"
             )
         )
         self._world = world

@@ -1,24 +1,31 @@
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
-from sandbox.calls import CallLog
+from sandbox.calls import KEPT, CallLog
 from sandbox.slack_channel import Channel, Message
 from sandbox.slack_content import SlackRefusal, check_content, checked_metadata, structured
 from sandbox.slack_pace import Pace
 from sandbox.slack_people import PEOPLE, user_info
+from sandbox.slack_press import Press
 from sandbox.slack_settings import SlackSettings
+from sandbox.socket_mode import SocketMode
 
 TEAM, BOT_USER, BOT, APP = "T0SANDBOX", "U0ACKSTREAM", "B0ACKSTREAM", "A0ACKSTREAM"
 BOT_NAME = "Ackstream"
+TOKENS = ("xoxb-", "xapp-")
 CONTENT = ("text", "blocks", "attachments", "metadata")
 
 
-def app_of(token: str) -> str:
-    """Which app a bot token belongs to; a rotated token (a new last part) is still the same app."""
+def app_of(token: str, kind: str = "xoxb-") -> str:
+    """Which app a token of that kind belongs to; a rotated token (a new last part) is still the same app."""
     if not token:
         raise SlackRefusal("not_authed")
-    if not token.startswith("xoxb-"):
+    if token.startswith(TOKENS) and not token.startswith(kind):
+        raise SlackRefusal("not_allowed_token_type")
+    if not token.startswith(kind):
         raise SlackRefusal("invalid_auth")
     return token.rpartition("-")[0]
 
@@ -48,14 +55,18 @@ class SlackWorkspace:
         self.calls = CallLog()
         self.channels: dict[str, Channel] = {}
         self.pace = Pace()
+        self.presses: deque[Press] = deque(maxlen=KEPT)
+        self.socket_mode = SocketMode()
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, and settings that were changed."""
+        """Forget everything, also settings that were changed. Socket Mode connections stay."""
         self.settings = self._first_settings
         self.pace = Pace()
         self.channels = {identity: Channel(identity, name) for identity, name in self._names.items()}
         self.calls.clear()
+        self.presses.clear()
+        self.socket_mode.reset()
 
     def channel(self, identity: str) -> Channel:
         """A channel by its id or its #name."""
@@ -111,6 +122,12 @@ class SlackWorkspace:
         place.ephemeral[message.ts] = message
         return {"ok": True, "message_ts": message.ts} | warnings
 
+    def respond(self, app: str, place: Channel, arguments: Mapping[str, Any], only_for: str) -> None:
+        """What an app says to a response URL: that needs no scope and no membership."""
+        message, _ = self._composed(app, place, arguments)
+        message.only_for = only_for
+        (place.ephemeral if only_for else place.messages)[message.ts] = message
+
     def update_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Replace what is given, keep what is not; new text without blocks takes the old blocks away, as in Slack."""
         place = self._writable(arguments, archived="is_inactive")
@@ -119,7 +136,7 @@ class SlackWorkspace:
             raise SlackRefusal("message_not_found")
         if message.author != app:
             raise SlackRefusal("cant_update_message")
-        content, warnings = _content(arguments)
+        content, warnings = content_of(arguments)
         check_content(content, text_limit=4_000)
         if "text" in content and "blocks" not in content:
             content["blocks"] = []
@@ -178,6 +195,8 @@ class SlackWorkspace:
             "calls": self.calls.as_json(),
             "settings": settings,
             "rate_limited": dict(self.pace.refused),
+            "presses": [asdict(press) for press in list(self.presses)],
+            "socket_mode": self.socket_mode.as_json(),
         }
 
     def _visible(self, arguments: Mapping[str, Any]) -> Channel:
@@ -206,7 +225,7 @@ class SlackWorkspace:
     def _composed(
         self, app: str, place: Channel, arguments: Mapping[str, Any]
     ) -> tuple[Message, dict[str, Any]]:
-        content, warnings = _content(arguments)
+        content, warnings = content_of(arguments)
         check_content(content, text_limit=40_000)
         thread = str(arguments.get("thread_ts", ""))
         if thread and thread not in place.messages:
@@ -231,7 +250,7 @@ class SlackWorkspace:
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
 
-def _content(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def content_of(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The content among the arguments, decoded, and the warnings that its metadata earns."""
     content = {name: structured(arguments, name) for name in CONTENT if arguments.get(name) is not None}
     if "metadata" not in content:

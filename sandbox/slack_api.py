@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from sandbox.calls import Call
 from sandbox.conduct import Deed, treat
 from sandbox.faults import Fault
-from sandbox.slack import app_of
+from sandbox.slack import APP, app_of
 from sandbox.slack_content import SlackRefusal
 from sandbox.world import World
 
@@ -31,12 +31,18 @@ class SlackApi:
             name: value for name, value in request.headers.items() if name in ("content-type", "user-agent")
         }
         call = self._world.slack.calls.add(Call(self._now(), method, arguments, headers))
+
+        def commit() -> Response:
+            if method == "apps.connections.open":
+                return self._open(call, token, request)
+            return self._commit(call, token)
+
         deed = Deed(
             "slack",
             frozenset((method,)),
-            commit=lambda: self._commit(call, token),
+            commit=commit,
             refuse=_refuse,
-            lie=lambda: self._commit(call, token),
+            lie=commit,
         )
         return await treat(deed, call, self._world.faults, request)
 
@@ -50,6 +56,17 @@ class SlackApi:
         except SlackRefusal as refusal:
             headers = refusal.headers | scopes
             return JSONResponse(refusal.as_json(), status_code=refusal.status, headers=headers)
+
+    def _open(self, call: Call, token: str, request: Request) -> Response:
+        """Where to connect for Socket Mode: the one method for an app's own token."""
+        try:
+            call.user = app_of(token, "xapp-")
+        except SlackRefusal as refusal:
+            return JSONResponse(refusal.as_json())
+        call.authorized = True
+        link = request.url.replace(scheme="ws", path="/slack/link", query="")
+        ticket = self._world.slack.socket_mode.ticket()
+        return JSONResponse({"ok": True, "url": str(link.include_query_params(ticket=ticket, app_id=APP))})
 
     def _perform(self, method: str, app: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if "" in arguments:

@@ -32,8 +32,10 @@ class Message:
         self.body = {name: value for name, value in (kept | dict(content)).items() if value not in ([], {})}
 
     def shown(self, *, metadata: bool = True) -> dict[str, Any]:
-        """As the API returns it: attachments are numbered and their colours have lost the `#`."""
+        """As the API returns it: attachments are numbered, their colours have lost the `#`, and each block has an id."""
         body = {name: value for name, value in self.body.items() if metadata or name != "metadata"}
+        if blocks := body.get("blocks"):
+            body["blocks"] = _identified(blocks, 0)
         if attachments := body.get("attachments"):
             body["attachments"] = [_numbered(number, one) for number, one in enumerate(attachments, start=1)]
         return body
@@ -121,4 +123,10 @@ def _numbered(number: int, attachment: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(attachment) | {"id": number}
     if "color" in shown:
         shown["color"] = str(shown["color"]).removeprefix("#")
+    if "blocks" in shown:
+        shown["blocks"] = _identified(shown["blocks"], number)
     return shown
+
+
+def _identified(blocks: list[dict[str, Any]], attachment: int) -> list[dict[str, Any]]:
+    return [{"block_id": f"b{attachment}.{index}"} | block for index, block in enumerate(blocks)]
