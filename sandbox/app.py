@@ -31,8 +31,9 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
         headers = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"}
         return HTMLResponse(board.page(), headers=headers)
 
-    async def fragments(_: Request) -> Response:
-        return JSONResponse(board.as_json(), headers={"Cache-Control": "no-store"})
+    async def fragments(request: Request) -> Response:
+        me = request.query_params.get("me", "")
+        return JSONResponse(board.as_json(me), headers={"Cache-Control": "no-store"})
 
     async def respond(request: Request) -> Response:
         try:

@@ -15,7 +15,8 @@ RULES = TypeAdapter(list[Fault])
 
 
 class Control:
-    """`/_sandbox/…`: the strings behind the scene."""
+    """`/_sandbox/…`: the strings behind the scene. `state` (read, forget), `faults` (what goes wrong), `slack` (what its
+    administrators decide), `click` (a person presses), `sockets/refresh` and `sockets/drop` (Socket Mode)."""
 
     def __init__(self, world: World, interactivity: Interactivity) -> None:
         self._world = world
@@ -42,15 +43,12 @@ class Control:
 
     async def change_slack(self, request: Request) -> Response:
         """A JSON object of SlackSettings; what it does not name stays."""
-        slack = self._world.slack
         try:
             given = SlackSettings.model_validate_json(await request.body())
         except ValidationError as error:
             return _problems(error)
-        slack.settings = slack.settings.model_copy(
-            update={name: getattr(given, name) for name in given.model_fields_set}
-        )
-        return JSONResponse(slack.settings.model_dump(mode="json"))
+        settings = self._world.slack.change(**given.model_dump(exclude_unset=True))
+        return JSONResponse(settings.model_dump(mode="json"))
 
     async def click(self, request: Request) -> Response:
         """A Click. Answers the Press when the app has answered, or when nobody waits any longer."""

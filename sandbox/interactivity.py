@@ -71,7 +71,7 @@ class Interactivity:
             press.way = "socket"
             press.sent = await socket_mode.deliver(payload, settings.patience)
             if not press.sent:
-                press.warning = "no connection acknowledged it"
+                press.warning = "No connection of this app acknowledged it"
         elif settings.interactivity_url:
             press.way = "http"
             await self._post(press, payload)
@@ -93,13 +93,13 @@ class Interactivity:
             ):
                 answer = await client.post(settings.interactivity_url, content=body, headers=headers)
         except TimeoutError:
-            press.warning = f"no answer within {settings.patience:g} s"
+            press.warning = f"This app did not respond within {settings.patience:g} s"
         except httpx.HTTPError as error:
-            press.warning = f"no answer: {error or type(error).__name__}"
+            press.warning = f"This app did not respond: {error or type(error).__name__}"
         else:
             press.status = answer.status_code
             if press.status != HTTPStatus.OK:
-                press.warning = f"answered {press.status}"
+                press.warning = f"This app responded with status code {press.status}"
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -38,8 +38,7 @@ class ResponseUrls:
         known.uses += 1
         place = known.channel
         if arguments.get("delete_original"):
-            place.messages.pop(known.message.ts, None)
-            place.ephemeral.pop(known.message.ts, None)
+            place.remove(known.message.ts)
         elif arguments.get("replace_original"):
             known.message.replace(content_of(arguments)[0])
         else:

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from sandbox.app import create_app
 from sandbox.connection import DroppableConnection
+from sandbox.slack import SlackWorkspace
+from sandbox.slack_settings import SlackSettings
 from sandbox.world import World
 
 
@@ -66,9 +69,9 @@ class Running:
 
 
 @contextmanager
-def running(world: World | None = None) -> Iterator[Running]:
-    """Serve a world on a free port, from a thread of its own, for as long as the `with` lasts."""
-    world = world or World()
+def running(world: World | None = None, **settings: Any) -> Iterator[Running]:
+    """Serve a world on a free port, from a thread of its own, for as long as the `with` lasts. `settings` are SlackSettings."""
+    world = world or World(slack=SlackWorkspace(settings=SlackSettings(**settings)))
     server = Server(world, "127.0.0.1", 0)
     thread = threading.Thread(target=server.run, name="sandbox", daemon=True)
     thread.start()

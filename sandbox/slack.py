@@ -68,6 +68,11 @@ class SlackWorkspace:
         self.presses.clear()
         self.socket_mode.reset()
 
+    def change(self, **changes: Any) -> SlackSettings:
+        """Change some SlackSettings. Raises pydantic's ValidationError."""
+        self.settings = SlackSettings.model_validate(self.settings.model_dump() | changes)
+        return self.settings
+
     def channel(self, identity: str) -> Channel:
         """A channel by its id or its #name."""
         for channel in self.channels.values():
@@ -91,7 +96,7 @@ class SlackWorkspace:
     def say(self, channel: str, text: str, user: str = "U0HUMAN") -> str:
         """A person writes; returns the message's ts."""
         place, ts = self.channel(channel), self._next_ts()
-        place.messages[ts] = Message("", {"type": "message", "ts": ts, "user": user, "text": text})
+        place.add(Message("", {"type": "message", "ts": ts, "user": user, "text": text}))
         return ts
 
     def auth_test(self) -> dict[str, Any]:
@@ -109,7 +114,7 @@ class SlackWorkspace:
     def post_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         place = self._writable(arguments)
         message, warnings = self._composed(app, place, arguments)
-        place.messages[message.ts] = message
+        place.add(message)
         return {"ok": True, "channel": place.id, "ts": message.ts, "message": message.shown()} | warnings
 
     def post_ephemeral(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,14 +124,14 @@ class SlackWorkspace:
             raise SlackRefusal("user_not_in_channel")
         message, warnings = self._composed(app, place, arguments)
         message.only_for = user
-        place.ephemeral[message.ts] = message
+        place.add(message)
         return {"ok": True, "message_ts": message.ts} | warnings
 
     def respond(self, app: str, place: Channel, arguments: Mapping[str, Any], only_for: str) -> None:
         """What an app says to a response URL: that needs no scope and no membership."""
         message, _ = self._composed(app, place, arguments)
         message.only_for = only_for
-        (place.ephemeral if only_for else place.messages)[message.ts] = message
+        place.add(message)
 
     def update_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Replace what is given, keep what is not; new text without blocks takes the old blocks away, as in Slack."""
@@ -158,7 +163,7 @@ class SlackWorkspace:
             raise SlackRefusal("message_not_found")
         if place.messages[ts].author != app:
             raise SlackRefusal("cant_delete_message")
-        del place.messages[ts]
+        place.remove(ts)
         return {"ok": True, "channel": place.id, "ts": ts}
 
     def history(self, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -47,13 +47,27 @@ class Channel:
     name: str
     messages: dict[str, Message] = field(default_factory=dict)
     ephemeral: dict[str, Message] = field(default_factory=dict)
+    threads: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, message: Message) -> None:
+        if message.only_for:
+            self.ephemeral[message.ts] = message
+            return
+        self.messages[message.ts] = message
+        if message.thread not in ("", message.ts):
+            self.threads.setdefault(message.thread, []).append(message.ts)
+
+    def remove(self, ts: str) -> None:
+        self.messages.pop(ts, None)
+        self.ephemeral.pop(ts, None)
 
     def message(self, ts: str) -> Message | None:
         """One that stands here, whoever may see it."""
         return self.messages.get(ts) or self.ephemeral.get(ts)
 
     def replies(self, ts: str) -> list[Message]:
-        return [message for message in list(self.messages.values()) if message.thread == ts != message.ts]
+        found = map(self.messages.get, list(self.threads.get(ts, ())))
+        return [message for message in found if message is not None]
 
     def roots(self) -> list[Message]:
         """Messages that stand in the channel itself, oldest first."""

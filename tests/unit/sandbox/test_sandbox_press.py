@@ -20,9 +20,7 @@ from tests.unit.sandbox.pressing import CHANNEL, App, actions, button, listening
 def app(world: World) -> Iterator[App]:
     """An app whose interactivity URL the workspace knows."""
     with listening_app() as app:
-        world.slack.settings = world.slack.settings.model_copy(
-            update={"interactivity_url": app.url, "patience": 0.5}
-        )
+        world.slack.change(interactivity_url=app.url, patience=0.5)
         yield app
 
 
@@ -156,9 +154,11 @@ async def test_any_answer_but_200_is_a_warning_until_the_next_press(
     http: httpx.AsyncClient, slack: AsyncWebClient, world: World, app: App, wrong: int
 ) -> None:
     ts, app.status = await post(slack, button("ack")), wrong
-    assert (await click(http, ts))["warning"] == f"answered {wrong}"
+    assert (await click(http, ts))["warning"] == f"This app responded with status code {wrong}"
     state = (await http.get("/_sandbox/state")).json()["slack"]
-    assert state["channels"][CHANNEL]["messages"][0]["warning"] == f"answered {wrong}"
+    assert (
+        state["channels"][CHANNEL]["messages"][0]["warning"] == f"This app responded with status code {wrong}"
+    )
     assert [press["status"] for press in state["presses"]] == [wrong]
     app.status = 200
     await click(http, ts)
@@ -170,7 +170,7 @@ async def test_no_answer_in_time_is_a_warning(
 ) -> None:
     ts, app.delay = await post(slack, button("ack")), 0.8
     press = await click(http, ts)
-    assert (press["status"], press["warning"]) == (None, "no answer within 0.5 s")
+    assert (press["status"], press["warning"]) == (None, "This app did not respond within 0.5 s")
     assert 0.5 <= press["seconds"] < 0.8
 
 
@@ -179,7 +179,7 @@ async def test_an_app_that_is_not_there_is_a_warning(
 ) -> None:
     ts = await post(slack, button("ack"))
     await http.patch("/_sandbox/slack", json={"interactivity_url": "http://127.0.0.1:1/slack/interactions"})
-    assert (await click(http, ts))["warning"].startswith("no answer: ")
+    assert (await click(http, ts))["warning"].startswith("This app did not respond: ")
 
 
 async def test_without_interactivity_links_open_and_the_rest_warns(

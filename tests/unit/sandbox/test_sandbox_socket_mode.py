@@ -54,7 +54,7 @@ async def press(http: httpx.AsyncClient, ts: str) -> dict[str, Any]:
 
 
 def hurry(world: World, patience: float = 0.3) -> None:
-    world.slack.settings = world.slack.settings.model_copy(update={"patience": patience})
+    world.slack.change(patience=patience)
 
 
 async def test_only_an_app_token_opens_connections(sandbox: Running, slack: AsyncWebClient) -> None:
@@ -123,8 +123,8 @@ async def test_what_nobody_acknowledges_is_a_warning(
 ) -> None:
     await connect(silent=True)
     hurry(world)
-    assert (await press(http, ts))["warning"] == "no connection acknowledged it"
-    assert world.slack.channels[CHANNEL].messages[ts].warning == "no connection acknowledged it"
+    assert (await press(http, ts))["warning"] == "No connection of this app acknowledged it"
+    assert world.slack.channels[CHANNEL].messages[ts].warning == "No connection of this app acknowledged it"
 
 
 async def test_who_is_asked_to_refresh_connects_anew(
