@@ -47,7 +47,7 @@ class Control:
             given = SlackSettings.model_validate_json(await request.body())
         except ValidationError as error:
             return _problems(error)
-        settings = self._world.slack.change(**given.model_dump(exclude_unset=True))
+        settings = self._world.slack.rules.change(**given.model_dump(exclude_unset=True))
         return JSONResponse(settings.model_dump(mode="json"))
 
     async def click(self, request: Request) -> Response:

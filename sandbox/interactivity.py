@@ -15,7 +15,7 @@ import httpx
 
 from sandbox.response_urls import ResponseUrls
 from sandbox.slack import TEAM, SlackWorkspace
-from sandbox.slack_channel import Message
+from sandbox.slack_channel import Channel, Message
 from sandbox.slack_content import SlackRefusal
 from sandbox.slack_press import Click, NothingToPress, Press, Pressed, found, payload_of
 from sandbox.slack_signature import signed
@@ -33,40 +33,42 @@ class Interactivity:
     async def press(self, click: Click, base: str) -> Press:
         """Raises NothingToPress; what the app does wrong is the press's and the message's `warning`. `base`: the sandbox's own
         address, such as `http://127.0.0.1:8085/`."""
-        message, pressed = self._target(click)
-        press = Press(self._now(), click.user, click.channel, click.ts, click.action_id, pressed.chosen)
+        channel, message, pressed = self._target(click)
+        press = Press(self._now(), click.user, channel.id, message.ts, click.action_id, pressed.chosen)
         press.url = pressed.url
         self._slack.presses.append(press)
         began = time.monotonic()
-        await self._tell(press, self._payload(click, message, pressed, base))
+        await self._tell(press, self._payload(click.user, channel, message, pressed, base))
         press.seconds = round(time.monotonic() - began, 3)
         message.warning = press.warning
         return press
 
-    def _target(self, click: Click) -> tuple[Message, Pressed]:
+    def _target(self, click: Click) -> tuple[Channel, Message, Pressed]:
         try:
-            message = self._slack.channel(click.channel).message(click.ts)
+            channel = self._slack.channel(click.channel)
         except SlackRefusal as refusal:
             raise NothingToPress(f"{refusal.error}: {click.channel}") from refusal
         if click.user not in self._slack.people:
             raise NothingToPress(f"nobody is called {click.user} here")
+        message = channel.message(click.ts)
         if message is None or message.only_for not in ("", click.user):
             raise NothingToPress(f"{click.user} sees no message {click.ts} in {click.channel}")
-        return message, found(message, click)
+        return channel, message, found(message, click)
 
-    def _payload(self, click: Click, message: Message, pressed: Pressed, base: str) -> dict[str, Any]:
-        channel, moment = self._slack.channel(click.channel), self._now()
-        handle = self._slack.people[click.user].lower()
-        user = {"id": click.user, "username": handle, "name": handle, "team_id": TEAM}
+    def _payload(
+        self, user: str, channel: Channel, message: Message, pressed: Pressed, base: str
+    ) -> dict[str, Any]:
+        moment, handle = self._now(), self._slack.people[user].lower()
+        who = {"id": user, "username": handle, "name": handle, "team_id": TEAM}
         times = {
             "action_ts": f"{moment:.6f}",
             "trigger_id": f"{moment * 1000:.0f}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}",
-            "response_url": f"{base}slack/actions/{TEAM}/{self._responses.new(channel, message, click.user)}",
+            "response_url": f"{base}slack/actions/{TEAM}/{self._responses.new(channel, message, user)}",
         }
-        return payload_of(pressed, channel, message, user, times)
+        return payload_of(pressed, channel, message, who, times)
 
     async def _tell(self, press: Press, payload: dict[str, Any]) -> None:
-        settings, socket_mode = self._slack.settings, self._slack.socket_mode
+        settings, socket_mode = self._slack.rules.settings, self._slack.socket_mode
         if socket_mode.connections or (socket_mode.opened and not settings.interactivity_url):
             press.way = "socket"
             press.sent = await socket_mode.deliver(payload, settings.patience)
@@ -81,7 +83,7 @@ class Interactivity:
             press.warning = UNCONFIGURED
 
     async def _post(self, press: Press, payload: dict[str, Any]) -> None:
-        settings = self._slack.settings
+        settings = self._slack.rules.settings
         body = urlencode({"payload": json.dumps(payload)})
         headers = signed(body.encode(), settings.signing_secret, int(self._now()))
         headers |= {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": ROBOT}

@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.slack import SlackWorkspace, content_of
 from sandbox.slack_channel import Channel, Message
-from sandbox.slack_content import SlackRefusal
+from sandbox.slack_content import SlackRefusal, check_content
 
 MOST_USES = 5
 
@@ -40,7 +40,9 @@ class ResponseUrls:
         if arguments.get("delete_original"):
             place.remove(known.message.ts)
         elif arguments.get("replace_original"):
-            known.message.replace(content_of(arguments)[0])
+            content, _ = content_of(arguments)
+            check_content(content, text_limit=40_000)
+            known.message.replace(content)
         else:
             in_channel = arguments.get("response_type") == "in_channel"
             self._slack.respond(known.message.author, place, arguments, "" if in_channel else known.user)

@@ -7,9 +7,9 @@ from typing import Any
 from sandbox.calls import KEPT, CallLog
 from sandbox.slack_channel import Channel, Message
 from sandbox.slack_content import SlackRefusal, check_content, checked_metadata, structured
-from sandbox.slack_pace import Pace
-from sandbox.slack_people import PEOPLE, user_info
+from sandbox.slack_directory import PEOPLE, conversation_info, user_info
 from sandbox.slack_press import Press
+from sandbox.slack_rules import Rules
 from sandbox.slack_settings import SlackSettings
 from sandbox.socket_mode import SocketMode
 
@@ -46,32 +46,24 @@ class SlackWorkspace:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._names = dict(channels or {})
-        self._first_settings = settings or SlackSettings()
         self._only_known = only_known
         self._clock = clock
         self._last_ts = 0
         self.people = dict(people)
-        self.settings = self._first_settings
+        self.rules = Rules(settings or SlackSettings())
         self.calls = CallLog()
         self.channels: dict[str, Channel] = {}
-        self.pace = Pace()
         self.presses: deque[Press] = deque(maxlen=KEPT)
         self.socket_mode = SocketMode()
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, also settings that were changed. Socket Mode connections stay."""
-        self.settings = self._first_settings
-        self.pace = Pace()
+        self.rules.reset()
         self.channels = {identity: Channel(identity, name) for identity, name in self._names.items()}
         self.calls.clear()
         self.presses.clear()
         self.socket_mode.reset()
-
-    def change(self, **changes: Any) -> SlackSettings:
-        """Change some SlackSettings. Raises pydantic's ValidationError."""
-        self.settings = SlackSettings.model_validate(self.settings.model_dump() | changes)
-        return self.settings
 
     def channel(self, identity: str) -> Channel:
         """A channel by its id or its #name."""
@@ -85,13 +77,6 @@ class SlackWorkspace:
     def messages(self, channel: str) -> list[dict[str, Any]]:
         """What a channel shows now, oldest first, metadata included: the short way for tests."""
         return [message.body for message in list(self.channel(channel).messages.values())]
-
-    def allow(self, method: str, arguments: Mapping[str, Any]) -> None:
-        """Raise `missing_scope` where the bot's token does not reach."""
-        channel = str(arguments.get("channel", ""))
-        if needed := self.settings.missing_scope(method, channel):
-            details = {"needed": needed, "provided": self.settings.granted()}
-            raise SlackRefusal("missing_scope", details=details)
 
     def say(self, channel: str, text: str, user: str = "U0HUMAN") -> str:
         """A person writes; returns the message's ts."""
@@ -112,14 +97,17 @@ class SlackWorkspace:
         }
 
     def post_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        place = self._writable(arguments)
+        place = self.rules.writable(self._place(arguments), self._clock())
         message, warnings = self._composed(app, place, arguments)
         place.add(message)
         return {"ok": True, "channel": place.id, "ts": message.ts, "message": message.shown()} | warnings
 
     def post_ephemeral(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Shown to one person, in no history, and not to be edited."""
-        place, user = self._writable(arguments), str(arguments.get("user", ""))
+        place, user = (
+            self.rules.writable(self._place(arguments), self._clock()),
+            str(arguments.get("user", "")),
+        )
         if user not in self.people:
             raise SlackRefusal("user_not_in_channel")
         message, warnings = self._composed(app, place, arguments)
@@ -135,7 +123,7 @@ class SlackWorkspace:
 
     def update_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Replace what is given, keep what is not; new text without blocks takes the old blocks away, as in Slack."""
-        place = self._writable(arguments, archived="is_inactive")
+        place = self.rules.writable(self._place(arguments), self._clock(), archived="is_inactive")
         message = place.messages.get(str(arguments.get("ts", "")))
         if message is None:
             raise SlackRefusal("message_not_found")
@@ -158,7 +146,7 @@ class SlackWorkspace:
         } | warnings
 
     def delete_message(self, app: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        place, ts = self.channel(str(arguments.get("channel", ""))), str(arguments.get("ts", ""))
+        place, ts = self._place(arguments), str(arguments.get("ts", ""))
         if ts not in place.messages:
             raise SlackRefusal("message_not_found")
         if place.messages[ts].author != app:
@@ -167,65 +155,31 @@ class SlackWorkspace:
         return {"ok": True, "channel": place.id, "ts": ts}
 
     def history(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return self._readable(arguments).history(arguments)
+        return self.rules.readable(self._place(arguments)).history(arguments)
 
     def replies(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return self._readable(arguments).thread(arguments)
+        return self.rules.readable(self._place(arguments)).thread(arguments)
 
     def conversation(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        place, settings = self._visible(arguments), self.settings
-        private = settings.is_private(place.id)
-        channel = {
-            "id": place.id,
-            "name": place.name,
-            "name_normalized": place.name,
-            "is_channel": not place.id.startswith(("G", "D")),
-            "is_group": place.id.startswith("G"),
-            "is_im": place.id.startswith("D"),
-            "is_private": private,
-            "is_archived": place.id in settings.archived,
-            "is_member": settings.is_member(place.id),
-            "context_team_id": TEAM,
-        }
-        return {"ok": True, "channel": channel}
+        return conversation_info(self.rules.visible(self._place(arguments)), self.rules.settings, TEAM)
 
     def user(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return user_info(self.people, str(arguments.get("user", "")), TEAM)
 
     def as_json(self) -> dict[str, Any]:
         channels = {identity: channel.as_json() for identity, channel in list(self.channels.items())}
-        settings = self.settings.model_dump(mode="json", exclude={"signing_secret"})
+        settings = self.rules.settings.model_dump(mode="json", exclude={"signing_secret"})
         return {
             "channels": channels,
             "calls": self.calls.as_json(),
             "settings": settings,
-            "rate_limited": dict(self.pace.refused),
+            "rate_limited": dict(self.rules.pace.refused),
             "presses": [asdict(press) for press in list(self.presses)],
             "socket_mode": self.socket_mode.as_json(),
         }
 
-    def _visible(self, arguments: Mapping[str, Any]) -> Channel:
-        """A private channel does not exist for who is no member."""
-        place = self.channel(str(arguments.get("channel", "")))
-        if self.settings.is_private(place.id) and not self.settings.is_member(place.id):
-            raise SlackRefusal("channel_not_found")
-        return place
-
-    def _readable(self, arguments: Mapping[str, Any]) -> Channel:
-        place = self._visible(arguments)
-        if not self.settings.is_member(place.id):
-            raise SlackRefusal("not_in_channel")
-        return place
-
-    def _writable(self, arguments: Mapping[str, Any], *, archived: str = "is_archived") -> Channel:
-        """Where the bot may write now; counts towards the rate limit."""
-        place = self._visible(arguments)
-        self.pace.take(place.id, self.settings, self._clock())
-        if place.id in self.settings.archived:
-            raise SlackRefusal(archived)
-        if not self.settings.is_member(place.id) and "chat:write.public" not in self.settings.scopes:
-            raise SlackRefusal("not_in_channel")
-        return place
+    def _place(self, arguments: Mapping[str, Any]) -> Channel:
+        return self.channel(str(arguments.get("channel", "")))
 
     def _composed(
         self, app: str, place: Channel, arguments: Mapping[str, Any]

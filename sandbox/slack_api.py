@@ -51,7 +51,7 @@ class SlackApi:
         try:
             app = app_of(token)
             call.authorized, call.user = True, app
-            scopes = {"x-oauth-scopes": self._world.slack.settings.granted()}
+            scopes = {"x-oauth-scopes": self._world.slack.rules.settings.granted()}
             return JSONResponse(self._perform(call.name, app, call.arguments), headers=scopes)
         except SlackRefusal as refusal:
             headers = refusal.headers | scopes
@@ -72,7 +72,7 @@ class SlackApi:
         if "" in arguments:
             raise SlackRefusal("invalid_json")
         slack = self._world.slack
-        slack.allow(method, arguments)
+        slack.rules.allow(method, str(arguments.get("channel", "")))
         perform = self._methods().get(method)
         if perform is None:
             raise SlackRefusal("unknown_method", details={"req_method": method})

@@ -39,6 +39,7 @@ class SocketMode:
     def __init__(self) -> None:
         self.connections: list[Connection] = []
         self.opened = 0
+        self._stopping = False
         self._tickets: set[str] = set()
         self._waiting: dict[str, asyncio.Event] = {}
         self._chores: set[asyncio.Task[None]] = set()
@@ -47,6 +48,10 @@ class SocketMode:
         """Forget that the app ever asked for a connection; those that it has stay."""
         self.opened = 0
         self._tickets.clear()
+
+    def stop(self) -> None:
+        """The server ends: what nobody has acknowledged yet is given up."""
+        self._stopping = True
 
     def ticket(self) -> str:
         """Good for one connection."""
@@ -82,7 +87,7 @@ class SocketMode:
         acknowledged = self._waiting[envelope_id] = asyncio.Event()
         tried: list[Connection] = []
         try:
-            while len(tried) < ATTEMPTS and (left := deadline - time.monotonic()) > 0:
+            while not self._stopping and len(tried) < ATTEMPTS and (left := deadline - time.monotonic()) > 0:
                 connection = self._choice(tried)
                 if connection is None:
                     await _within(min(left, 0.02), acknowledged)

@@ -20,7 +20,7 @@ from tests.unit.sandbox.pressing import CHANNEL, App, actions, button, listening
 def app(world: World) -> Iterator[App]:
     """An app whose interactivity URL the workspace knows."""
     with listening_app() as app:
-        world.slack.change(interactivity_url=app.url, patience=0.5)
+        world.slack.rules.change(interactivity_url=app.url, patience=0.5)
         yield app
 
 

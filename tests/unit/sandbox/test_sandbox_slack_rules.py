@@ -16,7 +16,7 @@ CHANNEL = "C0ALERTS"
 
 
 def rule(world: World, **changes: Any) -> None:
-    world.slack.settings = SlackSettings(**changes)
+    world.slack.rules.settings = SlackSettings(**changes)
 
 
 async def refused(call: Any) -> Any:
@@ -127,12 +127,12 @@ async def test_settings_are_changed_from_outside_and_forgotten_with_the_rest(
     await http.patch("/_sandbox/slack", json={"archived": [CHANNEL]})
     answer = await http.patch("/_sandbox/slack", json={"posts_per_second": 1, "member_of": []})
     assert answer.status_code == 200
-    settings = world.slack.settings
+    settings = world.slack.rules.settings
     assert (settings.archived, settings.member_of, settings.posts_per_second) == ({CHANNEL}, frozenset(), 1)
     assert (await http.patch("/_sandbox/slack", json={"archivd": []})).status_code == 422
     assert "archived" in (await http.get("/_sandbox/state")).json()["slack"]["settings"]
     await http.delete("/_sandbox/state")
-    assert world.slack.settings == SlackSettings()
+    assert world.slack.rules.settings == SlackSettings()
 
 
 async def test_an_ephemeral_message_is_kept_apart(slack: AsyncWebClient, world: World) -> None:

@@ -1,8 +1,9 @@
 """Socket Mode, against slack-sdk's own client."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ from aiohttp import ClientSession, WSServerHandshakeError
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from sandbox.server import Running
+from sandbox.server import Running, running
 from sandbox.world import World
 from tests.unit.sandbox.pressing import CHANNEL, SocketApp, actions, button
 from tests.waiting import wait_until
@@ -54,7 +55,7 @@ async def press(http: httpx.AsyncClient, ts: str) -> dict[str, Any]:
 
 
 def hurry(world: World, patience: float = 0.3) -> None:
-    world.slack.change(patience=patience)
+    world.slack.rules.change(patience=patience)
 
 
 async def test_only_an_app_token_opens_connections(sandbox: Running, slack: AsyncWebClient) -> None:
@@ -157,3 +158,21 @@ async def test_the_state_counts_connections(http: httpx.AsyncClient, connect: Co
     await press(http, ts)
     state = (await http.get("/_sandbox/state")).json()["slack"]
     assert state["socket_mode"]["connections"] == [{"envelopes": 1, "leaving": False}]
+
+
+async def test_a_press_that_waits_does_not_hold_up_the_end() -> None:
+    with ExitStack() as stack:
+        own = stack.enter_context(running())
+        slack = AsyncWebClient("xoxb-1-2-secret", base_url=own.slack_url, retry_handlers=[])
+        blocks = [actions(button("ack"))]
+        ts = str((await slack.chat_postMessage(channel=CHANNEL, text="x", blocks=blocks))["ts"])
+        app = SocketApp(own, silent=True)
+        await app.client.connect()
+        async with httpx.AsyncClient(base_url=own.url) as http:
+            pressing = asyncio.create_task(press(http, ts))
+            await wait_until(lambda: app.requests, "the press")
+            await app.client.close()
+            began = time.monotonic()
+            await asyncio.to_thread(stack.close)
+            assert (await pressing)["warning"] == "No connection of this app acknowledged it"
+        assert time.monotonic() - began < 3, "a press has twice three seconds"
