@@ -81,6 +81,8 @@ class World:
     shift: timedelta = timedelta(0)
     messages: list[tuple[str, str, int]] = field(default_factory=list)
     """ts, incident, revision."""
+    replies: list[tuple[str, int]] = field(default_factory=list)
+    """Incident, and the last note that the reply tells."""
     rows: list[str] = field(default_factory=list)
     travelling: list[Call] = field(default_factory=list)
     workers: list["Worker"] = field(default_factory=list)
