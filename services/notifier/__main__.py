@@ -40,7 +40,7 @@ async def serve(service: Service, config: Config) -> None:
         appearance = Appearance(
             slack.channel_id or "", load_template(slack.template_path), look(config), links
         )
-        store = Store(redises.scripts)
+        store = Store(redises.scripts, config.rules)
         notifier = Notifier(store, client, ChannelHold(redises.scripts), appearance, slack.timeout)
         handle = notifier.handle
         due_times = DueTimes(redises.scripts, keys.deliveries)
