@@ -10,6 +10,9 @@ NOBODY = "none"
 DEFAULT = "default"
 """The key for severities that have none of their own."""
 
+MOST = 20
+"""Of one message."""
+
 _SPECIAL = re.compile(r"@(here|channel|everyone)|<!(here|channel|everyone)>")
 _GROUP = re.compile(r"@?(S[A-Z0-9]{2,})|<!subteam\^(S[A-Z0-9]{2,})>")
 _USER = re.compile(r"@?([UW][A-Z0-9]{2,})|<@([UW][A-Z0-9]{2,})>")
@@ -20,6 +23,8 @@ def parse_mentions(texts: list[str]) -> Mentions:
     """Raises ValueError, which says what to mend. `none` alone calls nobody."""
     if texts == [NOBODY]:
         return ()
+    if len(texts) > MOST:
+        raise ValueError(f"should have at most {MOST} mentions; a user group calls any number of people")
     return tuple(dict.fromkeys(_parse(text.strip()) for text in texts))
 
 

@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.routing import Routing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.config import Config
@@ -38,7 +39,11 @@ async def serve(service: Service, config: Config) -> None:
             config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises))
         )
         appearance = Appearance(
-            slack.channel_id or "", load_template(slack.template_path), look(config), links
+            slack.channel_id or "",
+            load_template(slack.template_path),
+            look(config),
+            links,
+            Routing(slack.routes, slack.mention),
         )
         store = Store(redises.scripts, config.rules)
         notifier = Notifier(store, client, ChannelHold(redises.scripts), appearance, slack.timeout)

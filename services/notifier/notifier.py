@@ -3,7 +3,7 @@ at two places at once changes nothing: the incident's lease and the revision tha
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from services.notifier.hold import ChannelHold
 from services.notifier.lost_post import SLACK_GRACE, LostPost, Sight
 from services.notifier.message import Look, plain_message
 from services.notifier.rendering import may_be_acknowledged_in_time, render
+from services.notifier.routing import Routing, calling
 from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate
 from shared.backoff import backoff
@@ -45,6 +46,7 @@ class Appearance:
     template: MessageTemplate
     look: Look
     links: AckLinks
+    routing: Routing = field(default_factory=Routing)
 
 
 class Notifier:
@@ -119,14 +121,17 @@ class Notifier:
     def _channel_of(self, incident: Incident) -> str:
         if incident.message:
             return incident.message.channel
-        return incident.call.channel or self._appearance.channel
+        return self._appearance.routing.route(incident).channel or self._appearance.channel
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
         appearance = self._appearance
         rendering = render(appearance.template, appearance.look, incident, body, self._ack_url(incident))
         if rendering.error:
             self._log.error("template_failed", incident=incident.id, error=rendering.error)
-        return rendering.message
+        return self._calling(incident, rendering.message)
+
+    def _calling(self, incident: Incident, message: dict[str, Any]) -> dict[str, Any]:
+        return calling(message, self._appearance.routing.route(incident).mentions)
 
     def _ack_url(self, incident: Incident) -> str | None:
         if not may_be_acknowledged_in_time(incident):
@@ -144,7 +149,7 @@ class Notifier:
             plain = plain_message(
                 incident, f"Slack refused the full message: {error}", self._ack_url(incident)
             )
-            return await self._post_or_edit(incident, channel, plain)
+            return await self._post_or_edit(incident, channel, self._calling(incident, plain))
 
     async def _post_or_edit(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:
         if incident.message is None:
