@@ -70,7 +70,9 @@ def load_template(path: Path) -> MessageTemplate:
 
 def look(config: Config) -> Look:
     properties = config.alert.slack.message_properties
-    return Look(properties.button_text, properties.button_style, properties.disable_button)
+    return Look(
+        properties.button_text, properties.button_style, properties.disable_button, config.console_url
+    )
 
 
 async def _nobody_listens(_: Entry) -> None:
