@@ -49,6 +49,8 @@ _BY_ERROR = {
                 "restricted_action_thread_only_channel",
                 "cant_update_message",
             ),
+            # chat.update's words for an archived channel, and for a workspace where messages may not be edited (so late)
+            *("is_inactive", "edit_window_closed"),
         ),
         Failure.NEEDS_PERSON,
     ),
