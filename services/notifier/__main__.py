@@ -4,6 +4,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from services.notifier.channel_health import ChannelHealth
 from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
@@ -52,7 +53,8 @@ async def serve(service: Service, config: Config) -> None:
         poller = Poller(
             due_times, notifier.show_due, service.stopping, name="deliveries", concurrency=concurrency
         )
-        jobs.append(poller.run)
+        health = ChannelHealth(client, slack.channels, service.stopping)
+        jobs += [poller.run, health.run]
         checks["deliveries"] = poller.check
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
     app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check, **checks)))
