@@ -3,7 +3,7 @@ at two places at once changes nothing: the incident's lease and the revision tha
 
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +16,18 @@ from services.notifier.rendering import may_be_acknowledged_in_time, render
 from services.notifier.routing import Routing, calling
 from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate
+from services.notifier.thread import reply
 from shared.backoff import backoff
-from shared.commands import BeginDelivery, Command, Delivered, DeliveryFailed, EventType, MessageGone, Reason
+from shared.commands import (
+    BeginDelivery,
+    Command,
+    Delivered,
+    DeliveryFailed,
+    EventType,
+    MessageGone,
+    NotesTold,
+    Reason,
+)
 from shared.failures import tell_failure
 from shared.identity import is_incident_id
 from shared.incident import NOT_TRUSTED, Incident
@@ -30,6 +40,10 @@ INVISIBLE = {
     EventType.NOTIFICATION_FAILED,
     EventType.ESCALATION_CLAIMED,
     EventType.MESSAGE_GONE,
+    EventType.NOTED,
+    EventType.DIGESTED,
+    EventType.HANDED_OVER,
+    EventType.DEED_REFUSED,
 }
 """Events that change nothing which a message shows."""
 
@@ -102,21 +116,47 @@ class Notifier:
         incident = loaded.incident
         if incident is None:
             return None
-        channel, sight = self._channel_of(incident), Sight()
+        channel = self._channel_of(incident)
         if held := await self._hold.remaining(channel):
             return DeliveryFailed(token, "ratelimited", backoff(0, retry_after=held), put_off=True)
-        if incident.message is None and incident.delivery.doubt_until:
-            sight = await self._lost_post.look(incident, channel, token)
+        sight = await self._look(incident, channel, token)
         if sight.command:
             return sight.command
         if time.monotonic() - started > (self._lease - 2 * self._timeout).total_seconds():
             # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
             return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True)
+        if _has_only_notes(incident):
+            return await self._tell(incident, token)
+        return await self._show(incident, loaded.body, channel, token, blind=sight.blind)
+
+    async def _look(self, incident: Incident, channel: str, token: str) -> Sight:
+        """What became of an earlier attempt, where we are in doubt. To edit a message once more does no harm."""
+        if incident.delivery.doubt_until is None:
+            return Sight()
+        if incident.message is None:
+            return await self._lost_post.look(incident, channel, token)
+        return await self._lost_post.look_for_reply(incident, token) if _has_only_notes(incident) else Sight()
+
+    async def _show(self, incident: Incident, body: str, channel: str, token: str, *, blind: bool) -> Command:
         try:
-            posted = await self._send(incident, channel, self._render(incident, loaded.body))
+            posted = await self._send(incident, channel, self._render(incident, body))
         except SlackCallError as error:
-            return await self._failed(incident, channel, token, error, blind=sight.blind)
+            return await self._failed(incident, channel, token, error, blind=blind)
         return Delivered(token, posted.channel, posted.ts, incident.revision)
+
+    async def _tell(self, incident: Incident, token: str) -> Command:
+        """Reply in the thread of the message, which shows the present already."""
+        message = incident.message
+        assert message is not None  # noqa: S101  for the type checker: there is a thread
+        told = NotesTold(token, incident.notes[-1].seq, message.ts)
+        try:
+            posted = await self._slack.reply(message.channel, message.ts, reply(incident))
+        except SlackCallError as error:
+            if error.failure not in (Failure.MESSAGE_GONE, Failure.CONTENT):
+                return await self._failed(incident, message.channel, token, error, blind=False)
+            self._log.error("notes_not_told", incident=incident.id, error=str(error))
+            return told
+        return replace(told, ts=posted.ts)
 
     def _channel_of(self, incident: Incident) -> str:
         if incident.message:
@@ -171,7 +211,7 @@ class Notifier:
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
         wait = backoff(incident.delivery.attempts, retry_after=error.retry_after, needs_person=needs_person)
         doubt = timedelta(0) if blind else None
-        if error.failure is Failure.AMBIGUOUS and incident.message is None:
+        if error.failure is Failure.AMBIGUOUS and (incident.message is None or _has_only_notes(incident)):
             doubt = SLACK_GRACE
         return DeliveryFailed(token, str(error), wait, doubt=doubt, blind=blind, needs_person=needs_person)
 
@@ -180,3 +220,10 @@ class Notifier:
             tell_failure("not_delivered", "slack", incident_id, outcome, reason)
         else:
             self._log.info("delivered", incident=incident_id, reason=reason)
+
+
+def _has_only_notes(incident: Incident) -> bool:
+    """Its message is as it should be; its thread is not."""
+    return (
+        incident.message is not None and incident.message.shown == incident.revision and bool(incident.notes)
+    )

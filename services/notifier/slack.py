@@ -63,7 +63,7 @@ _BY_ERROR = {
         ),
         Failure.CONTENT,
     ),
-    "message_not_found": Failure.MESSAGE_GONE,
+    **dict.fromkeys(("message_not_found", "thread_not_found"), Failure.MESSAGE_GONE),
 }
 """Slack's documented errors; the ones that are not here (ratelimited, service_unavailable, new ones) are worth a retry."""
 
@@ -71,7 +71,8 @@ _BY_ERROR = {
 HISTORY = "conversations.history"
 """Slack counts its calls by themselves, those for all channels together."""
 
-READING = {HISTORY: "GET", "conversations.info": "GET"}
+REPLIES = "conversations.replies"
+READING = {HISTORY: "GET", REPLIES: "GET", "conversations.info": "GET"}
 PAGE, PAGES = 200, 5
 """Messages per page of a channel's history, and how many pages back we look."""
 
@@ -136,6 +137,10 @@ class Slack:
         answer = await self._call("chat.postMessage", {"channel": channel, **message})
         return Posted(answer.get("channel", channel), answer["ts"])
 
+    async def reply(self, channel: str, thread: str, message: dict[str, Any]) -> Posted:
+        """chat.postMessage in the thread of message `thread`. Raises SlackCallError."""
+        return await self.post(channel, {"thread_ts": thread, **message})
+
     async def update(self, channel: str, ts: str, message: dict[str, Any]) -> None:
         """chat.update. Raises SlackCallError."""
         await self._call("chat.update", {"channel": channel, "ts": ts, **message})
@@ -184,6 +189,19 @@ class Slack:
             is_member=bool(seen.get("is_member", direct)) or direct,
             is_private=bool(seen.get("is_private", direct)),
             is_archived=bool(seen.get("is_archived", False)),
+        )
+
+    async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
+        """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks at the latest PAGE
+        replies. Needs a history scope. Raises SlackCallError."""
+        arguments = {"channel": channel, "ts": thread, "include_all_metadata": "true", "limit": PAGE}
+        answer = await self._call(REPLIES, arguments)
+        payloads = [
+            message.get("metadata", {}).get("event_payload", {}) for message in answer.get("messages", [])
+        ]
+        return max(
+            (int(payload["upto"]) for payload in payloads if payload.get("notes_of") == incident_id),
+            default=0,
         )
 
     async def close(self) -> None:
