@@ -4,6 +4,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from services.notifier.alarm import Alarm
 from services.notifier.channel_health import ChannelHealth
 from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
@@ -47,13 +48,15 @@ async def serve(service: Service, config: Config) -> None:
             Routing(slack.routes, slack.mention),
         )
         store = Store(redises.scripts, config.rules)
-        notifier = Notifier(store, client, ChannelHold(redises.scripts), appearance, slack.timeout)
+        health = ChannelHealth(client, slack.channels, service.stopping)
+        alarm = Alarm(client, redises.scripts, slack.fallback_channel_id, health.look_soon)
+        hold = ChannelHold(redises.scripts)
+        notifier = Notifier(store, client, hold, appearance, slack.timeout, alarm)
         handle = notifier.handle
         due_times = DueTimes(redises.scripts, keys.deliveries)
         poller = Poller(
             due_times, notifier.show_due, service.stopping, name="deliveries", concurrency=concurrency
         )
-        health = ChannelHealth(client, slack.channels, service.stopping)
         jobs += [poller.run, health.run]
         checks["deliveries"] = poller.check
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)

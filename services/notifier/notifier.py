@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from services.notifier.alarm import Alarm
 from services.notifier.hold import ChannelHold
 from services.notifier.lost_post import SLACK_GRACE, LostPost, Sight
 from services.notifier.message import Look, plain_message
@@ -65,13 +66,20 @@ class Appearance:
 
 class Notifier:
     def __init__(
-        self, store: Store, slack: Slack, hold: ChannelHold, appearance: Appearance, timeout: timedelta
+        self,
+        store: Store,
+        slack: Slack,
+        hold: ChannelHold,
+        appearance: Appearance,
+        timeout: timedelta,
+        alarm: Alarm | None = None,
     ) -> None:
         self._store = store
         self._slack = slack
         self._hold = hold
         self._lost_post = LostPost(slack, hold)
         self._appearance = appearance
+        self._alarm = alarm
         # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
         self._timeout = timeout
         self._lease = 3 * timeout + TIME_TO_COMMIT
@@ -107,6 +115,8 @@ class Notifier:
             if done.reason is Reason.DUPLICATE_MESSAGE and isinstance(outcome, Delivered):
                 await self._lost_post.take_away(incident_id, outcome.channel, outcome.ts)
             self._log_outcome(incident_id, outcome, done.reason)
+            if self._alarm and done.incident:
+                await self._alarm.heed(done.incident, self._channel_of(done.incident), outcome)
             if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
                 return True
 
