@@ -4,9 +4,12 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from services.notifier.alarm import Alarm
+from services.notifier.channel_health import ChannelHealth
 from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.routing import Routing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.config import Config
@@ -38,16 +41,23 @@ async def serve(service: Service, config: Config) -> None:
             config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises))
         )
         appearance = Appearance(
-            slack.channel_id or "", load_template(slack.template_path), look(config), links
+            slack.channel_id or "",
+            load_template(slack.template_path),
+            look(config),
+            links,
+            Routing(slack.routes, slack.mention),
         )
         store = Store(redises.scripts, config.rules)
-        notifier = Notifier(store, client, ChannelHold(redises.scripts), appearance, slack.timeout)
+        health = ChannelHealth(client, slack.channels, service.stopping)
+        alarm = Alarm(client, redises.scripts, slack.fallback_channel_id, health.look_soon)
+        hold = ChannelHold(redises.scripts)
+        notifier = Notifier(store, client, hold, appearance, slack.timeout, alarm)
         handle = notifier.handle
         due_times = DueTimes(redises.scripts, keys.deliveries)
         poller = Poller(
             due_times, notifier.show_due, service.stopping, name="deliveries", concurrency=concurrency
         )
-        jobs.append(poller.run)
+        jobs += [poller.run, health.run]
         checks["deliveries"] = poller.check
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
     app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check, **checks)))
@@ -65,7 +75,9 @@ def load_template(path: Path) -> MessageTemplate:
 
 def look(config: Config) -> Look:
     properties = config.alert.slack.message_properties
-    return Look(properties.button_text, properties.button_style, properties.disable_button)
+    return Look(
+        properties.button_text, properties.button_style, properties.disable_button, config.console_url
+    )
 
 
 async def _nobody_listens(_: Entry) -> None:

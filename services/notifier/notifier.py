@@ -3,16 +3,18 @@ at two places at once changes nothing: the incident's lease and the revision tha
 
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
+from services.notifier.alarm import Alarm
 from services.notifier.hold import ChannelHold
 from services.notifier.lost_post import SLACK_GRACE, LostPost, Sight
 from services.notifier.message import Look, plain_message
 from services.notifier.rendering import may_be_acknowledged_in_time, render
+from services.notifier.routing import Routing, calling
 from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate
 from services.notifier.thread import reply
@@ -59,17 +61,25 @@ class Appearance:
     template: MessageTemplate
     look: Look
     links: AckLinks
+    routing: Routing = field(default_factory=Routing)
 
 
 class Notifier:
     def __init__(
-        self, store: Store, slack: Slack, hold: ChannelHold, appearance: Appearance, timeout: timedelta
+        self,
+        store: Store,
+        slack: Slack,
+        hold: ChannelHold,
+        appearance: Appearance,
+        timeout: timedelta,
+        alarm: Alarm | None = None,
     ) -> None:
         self._store = store
         self._slack = slack
         self._hold = hold
         self._lost_post = LostPost(slack, hold)
         self._appearance = appearance
+        self._alarm = alarm
         # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
         self._timeout = timeout
         self._lease = 3 * timeout + TIME_TO_COMMIT
@@ -105,6 +115,8 @@ class Notifier:
             if done.reason is Reason.DUPLICATE_MESSAGE and isinstance(outcome, Delivered):
                 await self._lost_post.take_away(incident_id, outcome.channel, outcome.ts)
             self._log_outcome(incident_id, outcome, done.reason)
+            if self._alarm and done.incident:
+                await self._alarm.heed(done.incident, self._channel_of(done.incident), outcome)
             if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
                 return True
 
@@ -159,14 +171,17 @@ class Notifier:
     def _channel_of(self, incident: Incident) -> str:
         if incident.message:
             return incident.message.channel
-        return incident.call.channel or self._appearance.channel
+        return self._appearance.routing.route(incident).channel or self._appearance.channel
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
         appearance = self._appearance
         rendering = render(appearance.template, appearance.look, incident, body, self._ack_url(incident))
         if rendering.error:
             self._log.error("template_failed", incident=incident.id, error=rendering.error)
-        return rendering.message
+        return self._calling(incident, rendering.message)
+
+    def _calling(self, incident: Incident, message: dict[str, Any]) -> dict[str, Any]:
+        return calling(message, self._appearance.routing.route(incident).mentions)
 
     def _ack_url(self, incident: Incident) -> str | None:
         if not may_be_acknowledged_in_time(incident):
@@ -184,7 +199,7 @@ class Notifier:
             plain = plain_message(
                 incident, f"Slack refused the full message: {error}", self._ack_url(incident)
             )
-            return await self._post_or_edit(incident, channel, plain)
+            return await self._post_or_edit(incident, channel, self._calling(incident, plain))
 
     async def _post_or_edit(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:
         if incident.message is None:
