@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from shared.commands import Flapping, Rules
 from shared.config_values import (
     BaseUrl,
     Concurrency,
@@ -74,6 +75,24 @@ class MessageProperties(Section):
     )
 
 
+class FlapConfig(Section):
+    count: int = Field(
+        3,
+        ge=0,
+        le=50,
+        description="A group that opens so often within the window keeps to one message, whose thread counts. 0: never; 1: always.",
+    )
+    window_minutes: float = Field(60, gt=0, le=10_080, allow_inf_nan=False, description="The window.")
+    loud: tuple[str, ...] = Field(
+        ("critical",), description="Severities that get a new message each time all the same."
+    )
+
+    @property
+    def rule(self) -> Flapping | None:
+        loud = frozenset(severity.strip().lower() for severity in self.loud)
+        return Flapping(self.count, timedelta(minutes=self.window_minutes), loud) if self.count else None
+
+
 class PaceConfig(Section):
     per_second: float = Field(
         1,
@@ -108,6 +127,7 @@ class SlackConfig(Section):
     )
     timeout_seconds: Seconds = Field(10, description="How long to wait for an answer of Slack.")
     message_properties: MessageProperties = MessageProperties()
+    flap: FlapConfig = FlapConfig()
     pace: PaceConfig = PaceConfig()
 
     @property
@@ -173,6 +193,14 @@ class OnCallConfig(Section):
         allow_inf_nan=False,
         description="Minutes to wait for an acknowledgement; fractions count. 0 escalates at once.",
     )
+    ack_timeout_minutes: float | None = Field(
+        None,
+        gt=0,
+        le=525_600,
+        allow_inf_nan=False,
+        description="Still firing so long after its acknowledgement, an incident counts as forgotten: its thread says so, and its "
+        "deadline is armed again. Empty: an acknowledgement holds.",
+    )
     provider: Annotated[str, AfterValidator(_provider), Variable("ONCALL_PROVIDER")] = Field(
         "servicenow", description="Where to escalate to. Only `servicenow` is supported."
     )
@@ -181,6 +209,10 @@ class OnCallConfig(Section):
     @property
     def wait(self) -> timedelta:
         return timedelta(minutes=self.wait_minutes)
+
+    @property
+    def ack_timeout(self) -> timedelta | None:
+        return None if self.ack_timeout_minutes is None else timedelta(minutes=self.ack_timeout_minutes)
 
     @property
     def configured(self) -> bool:
@@ -337,6 +369,11 @@ class Config(Section):
     notifier: NotifierConfig = NotifierConfig()
     escalator: EscalatorConfig = EscalatorConfig()
     log: LogConfig = LogConfig()
+
+    @property
+    def rules(self) -> Rules:
+        """What decisions need to know of it."""
+        return Rules(self.alert.slack.flap.rule, self.oncall.ack_timeout)
 
     @property
     def ack_base_url(self) -> str:

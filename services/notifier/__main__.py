@@ -47,7 +47,7 @@ async def serve(service: Service, config: Config) -> None:
         appearance = Appearance(
             slack.channel_id or "", load_template(slack.template_path), look(config), links
         )
-        store = Store(redises.scripts)
+        store = Store(redises.scripts, config.rules)
         pacing = Pacing(redises.scripts, Pace(slack.pace.interval, slack.pace.burst))
         notifier = Notifier(store, client, pacing, appearance, slack.timeout)
         handle = notifier.handle

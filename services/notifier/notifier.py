@@ -31,6 +31,7 @@ INVISIBLE = {
     EventType.NOTIFICATION_FAILED,
     EventType.ESCALATION_CLAIMED,
     EventType.MESSAGE_GONE,
+    EventType.NOTED,
 }
 """Events that change nothing which a message shows."""
 

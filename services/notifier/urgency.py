@@ -11,7 +11,9 @@ REPLY = EDIT + 1
 
 
 def urgency(incident: Incident) -> int:
-    return EDIT if incident.message else POST + rank(incident.facts.severity)
+    if incident.message is None:
+        return POST + rank(incident.facts.severity)
+    return REPLY if incident.message.shown == incident.revision else EDIT
 
 
 def kind(urgency: int) -> str:
