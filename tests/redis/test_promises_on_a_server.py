@@ -31,9 +31,9 @@ from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
 from services.escalator.servicenow import EscalationError, Row
 from services.notifier import notifier as notifier_module
-from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Failure, Found, Posted, SlackCallError
 from services.notifier.template import MessageTemplate
 from shared import store as store_module
@@ -81,6 +81,8 @@ class World:
     shift: timedelta = timedelta(0)
     messages: list[tuple[str, str, int]] = field(default_factory=list)
     """ts, incident, revision."""
+    replies: list[tuple[str, int]] = field(default_factory=list)
+    """Incident, and the last note that the reply tells."""
     rows: list[str] = field(default_factory=list)
     travelling: list[Call] = field(default_factory=list)
     workers: list["Worker"] = field(default_factory=list)
@@ -304,7 +306,7 @@ class Promises(RuleBasedStateMachine):
         look = Look("Acknowledge", "primary", disable_button=False)
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
-        return Notifier(self.store, slack, ChannelHold(self.scripts), appearance, TIMEOUT)
+        return Notifier(self.store, slack, Pacing(self.scripts, Pace(timedelta(0), 1)), appearance, TIMEOUT)
 
     @property
     def escalator(self) -> Escalator:
