@@ -51,17 +51,20 @@ def unacknowledge(incident: Incident, command: Unacknowledge, now: datetime) -> 
         return _refused(incident, command, now, Reason.NOT_ACKNOWLEDGED)
     if incident.state is not State.ACKNOWLEDGED:
         return _refused(incident, command, now, _NO_LONGER[incident.state])
-    deadline = armed_again(incident, now)
-    update = {"acknowledgement": None, "deadline": deadline}
-    return _done(incident, command, now, Reason.UNACKNOWLEDGED, moments(deadline=deadline), **update)
+    update = _armed_again(incident, now)
+    return _done(
+        incident, command, now, Reason.UNACKNOWLEDGED, moments(deadline=update["deadline"]), **update
+    )
 
 
-def armed_again(incident: Incident, now: datetime) -> datetime | None:
-    """The deadline of an incident that nobody has any more: as long as it was given at first."""
-    if incident.deadline is None:
-        return None
-    given = incident.call.wait
-    return now + (max(incident.deadline - incident.opened_at, timedelta(0)) if given is None else given)
+def _armed_again(incident: Incident, now: datetime) -> dict[str, Any]:
+    """What becomes of an incident that nobody has any more: its deadline is as long as it was given at first, and what was tried
+    before does not bring it nearer."""
+    deadline, given = incident.deadline, incident.call.wait
+    if deadline is not None:
+        deadline = now + (max(deadline - incident.opened_at, timedelta(0)) if given is None else given)
+    escalation = incident.escalation.model_copy(update={"retry_at": None})
+    return {"acknowledgement": None, "deadline": deadline, "escalation": escalation}
 
 
 def snooze(incident: Incident, command: SnoozeFor, now: datetime) -> Step:
@@ -114,10 +117,8 @@ def lapse(incident: Incident, now: datetime) -> Step:
     due = incident.lapse_due
     if due is None or due > now:
         return Step(incident, Reason.NOT_LAPSED)
-    deadline = armed_again(incident, now)
-    forgotten = incident.acknowledgement
-    data = {"by": forgotten.by if forgotten else ""} | moments(deadline=deadline)
-    update = {"acknowledgement": None, "deadline": deadline}
+    update, forgotten = _armed_again(incident, now), incident.acknowledgement
+    data = {"by": forgotten.by if forgotten else ""} | moments(deadline=update["deadline"])
     return changed(incident, now, Reason.LAPSED, EventType.LAPSED, data, visible=True, **update)
 
 

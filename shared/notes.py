@@ -126,7 +126,7 @@ def _reminder(before: Incident, after: Incident, event: Happened) -> dict[NoteKi
 def _attempt(before: Incident, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
     """The first failure, then ever rarer ones, and whatever is news: an outage must not fill the thread."""
     was, now = before.escalation, after.escalation
-    if now.attempts <= was.attempts:  # a mere look
+    if now.attempts <= was.attempts or event.reason == Reason.CALLED_OFF:  # a mere look
         return {}
     rare = now.attempts & (now.attempts - 1) == 0
     if not (rare or now.error != was.error or now.parked != was.parked):

@@ -171,7 +171,9 @@ def _acknowledged(incident: Incident, event: Happening) -> Incident:
 
 
 def _unacknowledged(incident: Incident, event: Happening) -> Incident:
-    return _done(incident, event, acknowledgement=None, deadline=moment_of(event.data, "deadline"))
+    deadline = moment_of(event.data, "deadline")
+    escalation = incident.escalation.model_copy(update={"retry_at": None})
+    return _done(incident, event, acknowledgement=None, deadline=deadline, escalation=escalation)
 
 
 def _snoozed(incident: Incident, event: Happening) -> Incident:

@@ -102,9 +102,10 @@ def _escalation(incident: Incident) -> str:
 
 def _waiting(incident: Incident) -> str:
     effort, where, deadline = incident.escalation, _where(incident), incident.deadline
-    if effort.attempts:
-        next_try = f"; next try {date(effort.retry_at)}" if effort.retry_at else ""
-        return f"{where} attempt {effort.attempts} failed: {_error(incident)}{next_try}"
+    if effort.attempts and effort.retry_at:  # else it was put off since
+        return (
+            f"{where} attempt {effort.attempts} failed: {_error(incident)}; next try {date(effort.retry_at)}"
+        )
     if incident.haste:
         return f"Escalates to {where} at once: {_person(incident.haste.by)} asked for it, {date(incident.haste.at)}"
     if deadline is None or deadline <= incident.opened_at:

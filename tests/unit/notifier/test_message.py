@@ -175,6 +175,10 @@ def test_a_number_that_the_sender_cut_is_a_lower_bound() -> None:
             ],
         ),
         (SNOOZED | {"escalation": Effort(lease=LEASE)}, ["Escalating to ServiceNow now"]),
+        (
+            {"escalation": Effort(attempts=2, error="503")},  # acknowledged since, and taken back
+            [f"Escalates to ServiceNow {clock('12:03')} unless acknowledged"],
+        ),
         (ASKED, [f"Escalates to ServiceNow at once: kim asked for it, {clock('12:01')}"]),
         (
             ASKED | {"record": record()},
