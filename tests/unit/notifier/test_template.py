@@ -149,6 +149,21 @@ def test_a_moment_is_printed_in_the_zone_that_it_names(path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("level", [120, 1500])
+@pytest.mark.parametrize("block", ["if a", "for x in y"])
+def test_a_template_that_python_cannot_compile_is_a_template_error(
+    path: Path, level: int, block: str
+) -> None:
+    end = "end" + block.split(maxsplit=1)[0]
+    with pytest.raises(TemplateError, match="cannot be compiled"):
+        load(path, f"{{% {block} %}}" * level + f"{{% {end} %}}" * level)
+
+
+def test_a_number_that_python_cannot_read_is_a_template_error(path: Path) -> None:
+    with pytest.raises(TemplateError, match="digits"):
+        load(path, "{{ " + "1" * 5000 + " }}")
+
+
 def test_missing_numbers_are_zero_and_missing_lists_are_empty(path: Path) -> None:
     source = "{{ a | int }}{{ a | float }}{{ a | length }}{% for x in a.b %}x{% endfor %}{% for x in null %}x{% endfor %}"
     assert render(path, source, {"null": None}) == "00.00"
