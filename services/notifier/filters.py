@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Undefined
-from jinja2.filters import do_title
+from jinja2.filters import do_title, do_urlencode
 
 from services.notifier.mrkdwn import Mrkdwn, code, codeblock, date, escape, link, one_line, shortened
 
@@ -86,6 +86,10 @@ def replace(value: object, old: object, new: object, count: int = -1) -> str:
     return as_text(value).replace(as_text(old), as_text(new), count)
 
 
+def urlencode(value: object) -> str:
+    return do_urlencode(value if isinstance(value, list | tuple | Mapping) else as_text(value))
+
+
 def trim(value: object, letters: object = None) -> str:
     return as_text(value).strip(as_text(letters) or None)
 
@@ -125,9 +129,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "replace": replace,
     "split": split,
     "startswith": _of_two_texts(str.startswith),
+    "string": as_text,
     "time": time_filter,
     "title": _of_text(do_title),
     "tojson": to_json,
     "trim": trim,
     "upper": _of_text(str.upper),
+    "urlencode": urlencode,
 }
