@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ops.convert import code
-from ops.convert.code import Code, Level, joined
+from ops.convert.code import Code, Level, deepest, joined, listed
 from ops.convert.layouts import strftime
 from ops.convert.names import UnconvertibleError
 from ops.convert.patterns import matching
@@ -17,6 +17,10 @@ from ops.convert.syntax import Call, Constant, Expression
 
 GO_TIME = "%Y-%m-%d %H:%M:%S"
 """How Versus' `formatTime` prints."""
+
+
+MAX_ELEMENTS = 500
+"""Arguments of one function."""
 
 
 class Place(Protocol):
@@ -47,7 +51,7 @@ class Arguments:
         return [self.value(argument) for argument in self.call.arguments]
 
     def count(self, least: int, most: int | None = None) -> None:
-        if not least <= len(self) <= (most or max(least, len(self))):
+        if not least <= len(self) <= (MAX_ELEMENTS if most is None else most):
             raise UnconvertibleError(f"`{self.call.name}` has too many or too few arguments")
 
     def constant(self, index: int) -> str | None:
@@ -137,20 +141,21 @@ def _index(arguments: Arguments) -> Code:
 
 
 def _list(arguments: Arguments) -> Code:
-    return Code(f"[{', '.join(value.text for value in arguments.all(0))}]")
+    return listed(arguments.all(0, MAX_ELEMENTS))
 
 
 def _append(arguments: Arguments) -> Code:
     subject, *added = arguments.all(1)
-    return joined(" + ", Level.SUM, [subject, Code(f"[{', '.join(value.text for value in added)}]")])
+    return joined(" + ", Level.SUM, [subject, listed(added)])
 
 
 def _dict(arguments: Arguments) -> Code:
-    values = arguments.all(0)
+    values = arguments.all(0, MAX_ELEMENTS)
     if len(values) % 2:
         raise UnconvertibleError("`dict` has a key without a value")
     entries = zip(values[::2], values[1::2], strict=True)
-    return Code("{" + ", ".join(f"{key.text}: {value.text}" for key, value in entries) + "}")
+    pairs = ", ".join(f"{key.text}: {value.text}" for key, value in entries)
+    return Code(f"{{{pairs}}}", depth=1 + deepest(values))
 
 
 def _add(arguments: Arguments) -> Code:
@@ -165,7 +170,7 @@ def _equal(arguments: Arguments) -> Code:
     first, *others = arguments.all(2)
     if len(others) == 1:
         return joined(" == ", Level.COMPARISON, [first, *others])
-    return Code(f"{first.at(Level.SUM)} in [{', '.join(other.text for other in others)}]", Level.COMPARISON)
+    return joined(" in ", Level.COMPARISON, [first, listed(others)])
 
 
 def _and(arguments: Arguments) -> Code:
@@ -174,7 +179,9 @@ def _and(arguments: Arguments) -> Code:
     both = joined(" and ", Level.AND, parts)
     if arguments.as_truth:
         return both
-    return Code(f"true if {both.at(Level.OR)} else false", Level.CONDITIONAL)  # Versus' `and` gives no more
+    return Code(
+        f"true if {both.at(Level.OR)} else false", Level.CONDITIONAL, 1 + both.depth
+    )  # Versus' `and` gives no more
 
 
 def _or(arguments: Arguments) -> Code:
@@ -185,7 +192,8 @@ def _or(arguments: Arguments) -> Code:
 
 def _not(arguments: Arguments) -> Code:
     arguments.count(1, 1)
-    return Code(f"not {arguments.truth(arguments.call.arguments[0]).at(Level.SUM)}", Level.NOT)
+    value = arguments.truth(arguments.call.arguments[0])
+    return Code(f"not {value.at(Level.SUM)}", Level.NOT, 1 + value.depth)
 
 
 def _printf(arguments: Arguments) -> Code:

@@ -7,8 +7,11 @@ from ops.convert.literals import number_of, text_of
 from ops.convert.names import Scopes, UnconvertibleError
 from ops.convert.syntax import Broken, Call, Chain, Constant, Dot, Expression, Path, Reading, Root
 
-MAX_DEPTH = 20
+MAX_DEPTH = 10
 """Parentheses in each other."""
+
+MAX_PIPES = 30
+"""In one action."""
 
 
 def pipeline(tokens: Sequence[Token], scopes: Scopes) -> Expression:
@@ -40,6 +43,7 @@ class _Pipeline:
         self._scopes = scopes
         self._at = 0
         self._depth = 0
+        self._pipes = 0
 
     def whole(self) -> Expression:
         value = self._pipeline()
@@ -60,6 +64,9 @@ class _Pipeline:
     def _pipeline(self) -> Expression:
         value = self._command(None)
         while self._take("pipe"):
+            self._pipes += 1
+            if self._pipes > MAX_PIPES:
+                raise UnconvertibleError("there are too many pipes")
             value = self._command(value)
         return value
 

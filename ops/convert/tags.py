@@ -38,21 +38,35 @@ def _source(pieces: Sequence[str | Tag], index: int) -> str:
     piece = pieces[index]
     if isinstance(piece, str):
         return _BEGINS_TAG.sub('{{ "{" }}', piece)
-    before = pieces[index - 1] if index else ""
-    after = pieces[index + 1] if index + 1 < len(pieces) else ""
-    begin = "-" if piece.trims_before else "+" if _is_stripped(piece, before, is_first=index == 1) else ""
-    end = "-" if piece.trims_after else "+" if _is_swallowed(piece, after) else ""
+    begin = "-" if piece.trims_before else "+" if _is_stripped(pieces, index) else ""
+    end = "-" if piece.trims_after else "+" if _is_swallowed(pieces, index) else ""
     return f"{{{piece.kind}{begin} {piece.content} {end}{_CLOSING[piece.kind]}}}"
 
 
-def _is_stripped(tag: Tag, before: str | Tag, *, is_first: bool) -> bool:
-    """Whether Jinja2 would drop the blanks between the beginning of the line and the tag (lstrip_blocks). `is_first`: `before`
-    is what the file begins with."""
-    if tag.kind == "{" or not isinstance(before, str):
+def _neighbours(pieces: Sequence[str | Tag], index: int, step: int) -> tuple[str, Tag | None]:
+    """The text beside a tag, and the tag beyond it."""
+    beside = [pieces[place] for place in (index + step, index + 2 * step) if 0 <= place < len(pieces)]
+    if not beside or isinstance(beside[0], Tag):
+        return "", None
+    beyond = beside[1] if len(beside) > 1 else None
+    return beside[0], beyond if isinstance(beyond, Tag) else None
+
+
+def _kind(piece: str | Tag) -> str:
+    return piece.kind if isinstance(piece, Tag) else ""
+
+
+def _is_stripped(pieces: Sequence[str | Tag], index: int) -> bool:
+    """Whether Jinja2 would drop the blanks between the beginning of the line and the tag (lstrip_blocks), and Go would not."""
+    text, beyond = _neighbours(pieces, index, -1)
+    if _kind(pieces[index]) == "{" or (text.isspace() and beyond and beyond.trims_after):
         return False
-    return bool(_INDENT.search(before)) or (is_first and before.isspace())
+    return bool(_INDENT.search(text)) or (beyond is None and text.isspace())
 
 
-def _is_swallowed(tag: Tag, after: str | Tag) -> bool:
-    """Whether Jinja2 would drop the line end behind the tag (trim_blocks)."""
-    return tag.kind != "{" and isinstance(after, str) and after.startswith("\n")
+def _is_swallowed(pieces: Sequence[str | Tag], index: int) -> bool:
+    """Whether Jinja2 would drop the line end behind the tag (trim_blocks), and Go would not."""
+    text, beyond = _neighbours(pieces, index, 1)
+    if _kind(pieces[index]) == "{" or (text.isspace() and beyond and beyond.trims_before):
+        return False
+    return text.startswith("\n")
