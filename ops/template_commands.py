@@ -1,6 +1,8 @@
 """The commands of people who write message templates."""
 
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,3 +69,34 @@ def render(
     click.echo(message)
     if rendering.error:
         raise Failure(rendering.error)
+
+
+@click.command("convert-template")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option(
+    "--output", "target", type=file_type, metavar="FILE", help="Write it there; default: standard output."
+)
+def convert_template(file: Path, target: Path | None) -> None:
+    """Turn FILE, a Go template of Versus Incident, into a Jinja2 template.
+
+    What cannot be converted stays in it as a comment, is told with its line, and makes the exit code 1. So is what is converted,
+    but does not do quite the same.
+    """
+    from ops.convert.conversion import convert  # noqa: PLC0415
+    from ops.convert.report import is_jinja, report  # noqa: PLC0415
+
+    try:
+        source = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"{file}: cannot be read as UTF-8 text: {error}", code=2) from None
+    if is_jinja(source):
+        raise Failure(f"{file} is a Jinja2 template already", code=2)
+    conversion = convert(source, os.environ)
+    if target:
+        target.write_text(conversion.source, encoding="utf-8")
+    else:
+        click.echo(conversion.source, nl=False)
+    for line in report(conversion, str(file)):
+        click.echo(line, err=True)
+    if conversion.left:
+        sys.exit(1)

@@ -1,5 +1,6 @@
 """Text and actions to the tree that their `if`, `range`, `with` and `end` make of them."""
 
+import re
 from collections.abc import Sequence
 
 from ops.convert.actions import OPENERS, Action, Text, Token, segments
@@ -185,7 +186,7 @@ class _Reader:
         return loop
 
     def _target(self, name: str, over: Expression) -> Variable:
-        wanted = "" if name else _singular(_wanted(over, "item"))
+        wanted = "" if name else _singular(_wanted(over, "items"))
         return self.scopes.declare(name, wanted=wanted, is_loop_target=True)
 
 
@@ -228,5 +229,6 @@ def _wanted(value: Expression, otherwise: str) -> str:
 
 
 def _singular(name: str) -> str:
+    """A name for an element of `name`."""
     base = name[:1].lower() + name[1:]
-    return base.removesuffix("s") if len(base) > 2 and base.endswith("s") else base + "_item"  # noqa: PLR2004
+    return base.removesuffix("s") if re.fullmatch(r"\w{2,}s", base) else f"{base}_item"

@@ -237,7 +237,8 @@ def _env(arguments: Arguments) -> Code:
     if name is None or len(arguments) != 1:
         raise UnconvertibleError("`env` of what is not a constant")
     value = arguments.place.environ.get(name, "")
-    arguments.place.remark(f"templates read no environment: {name} is written in as it is here, {value!r}")
+    here = "as it is set here" if value else "as empty: it is not set here"
+    arguments.place.remark(f"templates read no environment; {name} is written in {here}")
     return code.text(value)
 
 

@@ -61,7 +61,7 @@ def _is_stripped(pieces: Sequence[str | Tag], index: int) -> bool:
     text, beyond = _neighbours(pieces, index, -1)
     if _kind(pieces[index]) == "{" or (text.isspace() and beyond and beyond.trims_after):
         return False
-    return bool(_INDENT.search(text)) or (beyond is None and text.isspace())
+    return bool(_INDENT.search(text)) or (beyond is None and text.isspace() and "\n" not in text)
 
 
 def _is_swallowed(pieces: Sequence[str | Tag], index: int) -> bool:
