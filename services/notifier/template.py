@@ -37,7 +37,7 @@ class MessageTemplate:
             line, construct = found
             raise TemplateError(
                 f"{path}:{line}: `{construct}` is Go template syntax; Ackstream's templates are Jinja2. "
-                f"{MIGRATION} says how to rewrite it"
+                f"`ackstream convert-template {path}` rewrites it, and {MIGRATION} says how to do it by hand"
             )
         return cls(_compiled(source, path), path)
 

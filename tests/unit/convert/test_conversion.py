@@ -7,7 +7,9 @@ from click.testing import CliRunner, Result
 
 from ops.command import main
 from ops.convert.conversion import convert
+from ops.convert.functions import FUNCTIONS
 from services.notifier.template import MessageTemplate
+from tests.stack import ROOT
 from tests.unit.convert.converting import converted, printed
 
 
@@ -102,6 +104,11 @@ def test_a_pipe_does_what_versus_guide_says(tmp_path: Path) -> None:
 
 def test_the_environment_is_written_in() -> None:
     assert converted("{{ env `URL` }}", {"URL": "https://a.example"}) == '{{ "https://a.example" }}'
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_that_is_converted_is_on_the_page_about_templates(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "slack-template.md").read_text(encoding="utf-8")
 
 
 # The command
