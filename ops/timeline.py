@@ -81,6 +81,16 @@ def _acknowledged(story: Story, one: Happening) -> None:
     story.state, story.acknowledgement = "acknowledged", one
 
 
+def _open_again(story: Story, one: Happening) -> None:
+    story.state, story.acknowledgement = "open", None
+    _moved(story, one)
+
+
+def _moved(story: Story, one: Happening) -> None:
+    deadline = one.data.get("deadline")
+    story.deadline = datetime.fromisoformat(deadline) if deadline else story.deadline
+
+
 def _claimed(story: Story, one: Happening) -> None:
     story.claim = one
 
@@ -108,6 +118,10 @@ _FOLDS: dict[str, Callable[[Story, Happening], None]] = {
     EventType.OPENED: _notified_of,
     EventType.UPDATED: _notified_of,
     EventType.ACKNOWLEDGED: _acknowledged,
+    EventType.UNACKNOWLEDGED: _open_again,
+    EventType.LAPSED: _open_again,
+    EventType.SNOOZED: _moved,
+    EventType.ESCALATION_ASKED: _moved,
     EventType.ESCALATION_CLAIMED: _claimed,
     EventType.ESCALATION_FAILED: _failed,
     EventType.ESCALATED: _escalated,
@@ -189,6 +203,14 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.SUPERSEDED: lambda data: f"by {data.get('by')}",
     EventType.EXPIRED: lambda data: f"last mentioned {data.get('mentioned_at')}",
     EventType.ACKNOWLEDGED: lambda data: f"by {data.get('by')}, through {data.get('door')}",
+    EventType.UNACKNOWLEDGED: lambda data: f"by {data.get('by')}; deadline {data.get('deadline')}",
+    EventType.LAPSED: lambda data: f"{data.get('by')} had it; deadline {data.get('deadline')}",
+    EventType.SNOOZED: lambda data: f"by {data.get('by')}, until {data.get('deadline')}",
+    EventType.ESCALATION_ASKED: lambda data: f"by {data.get('by')}, through {data.get('door')}",
+    EventType.DEED_REFUSED: lambda data: f"{data.get('deed')}, asked by {data.get('by')}",
+    EventType.NOTED: lambda data: f"in the thread, as {data.get('ts')}",
+    EventType.DIGESTED: lambda data: f"in the digest of storm {data.get('storm')} in {data.get('channel')}",
+    EventType.HANDED_OVER: lambda data: f"its message now tells of {data.get('heir')}",
     EventType.ESCALATION_CLAIMED: lambda data: f"attempt {data.get('attempt')}",
     EventType.ESCALATION_FAILED: _failure,
     EventType.NOTIFICATION_FAILED: _failure,

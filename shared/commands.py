@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from shared.incident import Incident, Record
 from shared.notification import Notification
@@ -15,6 +15,11 @@ class EventType(StrEnum):
     OPENED = "opened"
     UPDATED = "updated"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    LAPSED = "lapsed"
+    SNOOZED = "snoozed"
+    ESCALATION_ASKED = "escalation_asked"
+    DEED_REFUSED = "deed_refused"
     ESCALATION_CLAIMED = "escalation_claimed"
     ESCALATION_FAILED = "escalation_failed"
     ESCALATED = "escalated"
@@ -24,6 +29,9 @@ class EventType(StrEnum):
     RETRY_ASKED = "retry_asked"
     NOTIFIED = "notified"
     NOTIFICATION_FAILED = "notification_failed"
+    NOTED = "noted"
+    DIGESTED = "digested"
+    HANDED_OVER = "handed_over"
     REPOST_ASKED = "repost_asked"
     MESSAGE_GONE = "message_gone"
 
@@ -49,12 +57,23 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     STILL_MENTIONED = "still_mentioned"
     STILL_OWED = "still_owed"
-    # acknowledgement
+    # what people do
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    SNOOZED = "snoozed"
+    ESCALATION_ASKED = "escalation_asked"
+    RESOLVED_BY_HAND = "resolved_by_hand"
+    ALREADY_DONE = "already_done"
     ALREADY_ACKNOWLEDGED = "already_acknowledged"
+    NOT_ACKNOWLEDGED = "not_acknowledged"
+    NOT_ON_CALL = "not_on_call"
+    LATER_ALREADY = "later_already"
     ESCALATION_IN_PROGRESS = "escalation_in_progress"
     ALREADY_ESCALATED = "already_escalated"
     ALREADY_CLOSED = "already_closed"
+    # an acknowledgement that was forgotten
+    LAPSED = "lapsed"
+    NOT_LAPSED = "not_lapsed"
     # escalation
     CLAIMED = "claimed"
     TAKEN_OVER = "taken_over"
@@ -76,6 +95,11 @@ class Reason(StrEnum):
     DUPLICATE_MESSAGE = "duplicate_message"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_PUT_OFF = "delivery_put_off"
+    DELIVERY_IN_DOUBT = "delivery_in_doubt"
+    NOTED = "noted"
+    ALREADY_NOTED = "already_noted"
+    DIGESTED = "digested"
+    HANDED_OVER = "handed_over"
     # a person has mended what was in the way
     RETRY_ASKED = "retry_asked"
     NOTHING_TO_RETRY = "nothing_to_retry"
@@ -110,9 +134,52 @@ class Expire:
 
 
 @dataclass(frozen=True)
-class Acknowledge:
+class Deed:
+    """What a person asks for. `user`: Slack's id of them, where Slack said so; then a refusal is told to them.
+    `token`: the same for all copies of one request."""
+
+    name: ClassVar[str] = ""
     by: str
     door: str
+    user: str = ""
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class Acknowledge(Deed):
+    name = "acknowledge"
+
+
+@dataclass(frozen=True)
+class Unacknowledge(Deed):
+    """The deadline is armed again."""
+
+    name = "unacknowledge"
+
+
+@dataclass(frozen=True)
+class SnoozeFor(Deed):
+    """The deadline is `span` from now, if it was nearer."""
+
+    name = "snooze"
+    span: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class EscalateNow(Deed):
+    """The deadline is now."""
+
+    name = "escalate"
+
+
+@dataclass(frozen=True)
+class ResolveByHand(Deed):
+    name = "resolve"
+
+
+@dataclass(frozen=True)
+class Lapse:
+    """The acknowledgement may have been forgotten."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +241,23 @@ class DeliveryFailed:
     needs_person: bool = False
 
 
+@dataclass(frozen=True)
+class NotesTold:
+    """The thread has been told all notes up to `upto`, by the reply `ts`."""
+
+    token: str
+    upto: int
+    ts: str
+
+
+@dataclass(frozen=True)
+class Digested:
+    """The digest of `storm` in `channel` tells of this incident; it gets no message of its own."""
+
+    storm: str
+    channel: str
+
+
 class Stage(StrEnum):
     """What an incident can be waiting for."""
 
@@ -208,16 +292,40 @@ Command = (
     | Resolve
     | Expire
     | Acknowledge
+    | Unacknowledge
+    | SnoozeFor
+    | EscalateNow
+    | ResolveByHand
+    | Lapse
     | Claim
     | RecordWritten
     | EscalationFailed
     | BeginDelivery
     | Delivered
     | DeliveryFailed
+    | NotesTold
+    | Digested
     | Retry
     | Repost
     | MessageGone
 )
+
+
+@dataclass(frozen=True)
+class Flapping:
+    """A group that opens `count` times within `window` keeps to one message, but for the severities in `loud` (lower case)."""
+
+    count: int
+    window: timedelta
+    loud: frozenset[str] = frozenset({"critical"})
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the configuration says about decisions. `ack_timeout`: after it an acknowledgement counts as forgotten."""
+
+    flapping: Flapping | None = None
+    ack_timeout: timedelta | None = None
 
 
 @dataclass(frozen=True)

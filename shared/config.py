@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from shared.commands import Flapping, Rules
+from shared.config_routes import Match, Mention
 from shared.config_values import (
     BaseUrl,
     Concurrency,
@@ -23,6 +25,7 @@ from shared.config_values import (
     UrlWithSlash,
     Variable,
 )
+from shared.matchers import Matcher
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  in a container the port is reachable only where it is published
 PROVIDERS = ("servicenow", "aws_incident_manager", "pagerduty", "incident_io")
@@ -74,11 +77,75 @@ class MessageProperties(Section):
     )
 
 
+class RouteConfig(Section):
+    match: Match = Field(
+        description='Matchers as in Alertmanager, `severity="critical"`, `team=~"db.*"`: one text, or a list of them; all must '
+        "fit. See [Slack](slack.md).",
+    )
+    channel_id: str | None = Field(
+        None, description="Channel for these alerts. Without it: `alert.slack.channel_id`."
+    )
+    mention: Mention = Field(
+        {}, description="Whom to call for these alerts. Without it: `alert.slack.mention`."
+    )
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        return tuple(matcher for together in self.match for matcher in together)
+
+
+class FlapConfig(Section):
+    count: int = Field(
+        3,
+        ge=0,
+        le=50,
+        description="A group that opens so often within the window keeps to one message, whose thread counts. 0: never; 1: always.",
+    )
+    window_minutes: float = Field(60, gt=0, le=10_080, allow_inf_nan=False, description="The window.")
+    loud: tuple[str, ...] = Field(
+        ("critical",), description="Severities that get a new message each time all the same."
+    )
+
+    @property
+    def rule(self) -> Flapping | None:
+        loud = frozenset(severity.strip().lower() for severity in self.loud)
+        return Flapping(self.count, timedelta(minutes=self.window_minutes), loud) if self.count else None
+
+
+class PaceConfig(Section):
+    per_second: float = Field(
+        1,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Calls a second that one channel gets, over all replicas. Slack takes about one. 0: no pace, only Slack's "
+        "own Retry-After holds calls back.",
+    )
+    burst: int = Field(3, ge=1, le=100, description="Calls that may come at once after a pause in a channel.")
+
+    @property
+    def interval(self) -> timedelta:
+        """Between two calls; zero: none."""
+        return timedelta(seconds=1 / self.per_second) if self.per_second else timedelta(0)
+
+
 class SlackConfig(Section):
     enable: Annotated[bool, Variable("SLACK_ENABLE")] = Field(False, description="Tell people in Slack.")
     token: Token | None = Field(None, description="Bot token, `xoxb-…`. Required when Slack is enabled.")
     channel_id: str | None = Field(
         None, description="Channel that gets the messages, `C…`. Required when Slack is enabled."
+    )
+    mention: Mention = Field(
+        {},
+        description="Whom a message calls while its incident waits for somebody: `@here`, `@channel`, `@everyone`, a user group `S…`, "
+        "a person `U…`, a list of these, or `none`. One for all, or by severity (`critical: ...`, `default: ...`).",
+    )
+    routes: tuple[RouteConfig, ...] = Field(
+        (),
+        description="Which alerts go to another channel or call somebody else. The first that fits counts.",
+    )
+    fallback_channel_id: str | None = Field(
+        None, description="Channel that is told when another one does not take messages, and how to mend it."
     )
     template_path: Path = Field(
         Path("config/slack_message.tmpl"),
@@ -91,10 +158,18 @@ class SlackConfig(Section):
     )
     timeout_seconds: Seconds = Field(10, description="How long to wait for an answer of Slack.")
     message_properties: MessageProperties = MessageProperties()
+    flap: FlapConfig = FlapConfig()
+    pace: PaceConfig = PaceConfig()
 
     @property
     def timeout(self) -> timedelta:
         return timedelta(seconds=self.timeout_seconds)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Every channel that is configured, each once."""
+        named = (self.channel_id, *(route.channel_id for route in self.routes), self.fallback_channel_id)
+        return tuple(dict.fromkeys(channel for channel in named if channel))
 
 
 class AlertConfig(Section):
@@ -155,6 +230,14 @@ class OnCallConfig(Section):
         allow_inf_nan=False,
         description="Minutes to wait for an acknowledgement; fractions count. 0 escalates at once.",
     )
+    ack_timeout_minutes: float | None = Field(
+        None,
+        gt=0,
+        le=525_600,
+        allow_inf_nan=False,
+        description="Still firing so long after its acknowledgement, an incident counts as forgotten: its thread says so, and its "
+        "deadline is armed again. Empty: an acknowledgement holds.",
+    )
     provider: Annotated[str, AfterValidator(_provider), Variable("ONCALL_PROVIDER")] = Field(
         "servicenow", description="Where to escalate to. Only `servicenow` is supported."
     )
@@ -163,6 +246,10 @@ class OnCallConfig(Section):
     @property
     def wait(self) -> timedelta:
         return timedelta(minutes=self.wait_minutes)
+
+    @property
+    def ack_timeout(self) -> timedelta | None:
+        return None if self.ack_timeout_minutes is None else timedelta(minutes=self.ack_timeout_minutes)
 
     @property
     def configured(self) -> bool:
@@ -305,6 +392,10 @@ class Config(Section):
         description="Base URL under which people's browsers reach ingest; acknowledge links begin with it. "
         "Empty: `http://localhost:PORT`.",
     )
+    console_url: BaseUrl = Field(
+        "",
+        description="Base URL under which people's browsers reach the console; Slack messages link to it. Empty: no link.",
+    )
     gateway_secret: Annotated[SecretStr | None, Variable("GATEWAY_SECRET")] = Field(
         None, description="Signs the acknowledge links. Empty: a key is made once and kept in Redis."
     )
@@ -319,6 +410,11 @@ class Config(Section):
     notifier: NotifierConfig = NotifierConfig()
     escalator: EscalatorConfig = EscalatorConfig()
     log: LogConfig = LogConfig()
+
+    @property
+    def rules(self) -> Rules:
+        """What decisions need to know of it."""
+        return Rules(self.alert.slack.flap.rule, self.oncall.ack_timeout)
 
     @property
     def ack_base_url(self) -> str:

@@ -6,14 +6,19 @@ from shared.commands import (
     BeginDelivery,
     Delivered,
     DeliveryFailed,
+    Digested,
     EventType,
     MessageGone,
+    NotesTold,
     Reason,
     Repost,
     Step,
 )
-from shared.incident import NOT_TRUSTED, Effort, Incident, Lease, Message
+from shared.incident import NOT_TRUSTED, Digest, Effort, Incident, Lease, Message, Note, NoteKind
 from shared.steps import changed, failure, is_parked
+
+_NOT_IN_THE_MESSAGE = {NoteKind.WARNINGS, NoteKind.SECOND_RECORD}
+"""What the thread of a message that was just posted still has to tell; all else the message says itself."""
 
 
 def begin_delivery(incident: Incident, command: BeginDelivery, now: datetime) -> Step:
@@ -40,8 +45,11 @@ def delivered(incident: Incident, command: Delivered, now: datetime) -> Step:
         data = {"channel": command.channel, "ts": command.ts}
         reason = Reason.DUPLICATE_MESSAGE
         return changed(incident, now, reason, EventType.NOTIFIED, data, delivery=released)
+    if incident.heir:  # nobody wants it any more
+        return Step(incident, Reason.ALREADY_SHOWN)
     message = Message(channel=command.channel, ts=command.ts, shown=command.revision)
-    if command.revision < incident.revision and released.lease is None:
+    notes = notes_after_post(incident)
+    if (command.revision < incident.revision or notes) and released.lease is None:
         # Something happened meanwhile, and who heard of it left it to us: it must not hang on this process' life.
         released = released.model_copy(update={"retry_at": now})
     if incident.message == message and incident.delivery == released:
@@ -54,7 +62,51 @@ def delivered(incident: Incident, command: Delivered, now: datetime) -> Step:
         EventType.NOTIFIED,
         data,
         message=message,
+        notes=notes,
         delivery=released,
+    )
+
+
+def notes_after_post(incident: Incident) -> tuple[Note, ...]:
+    """What is left to tell once its message is there. A first message says all else itself."""
+    if incident.message:
+        return incident.notes
+    return tuple(note for note in incident.notes if note.kind in _NOT_IN_THE_MESSAGE)
+
+
+def notes_told(incident: Incident, command: NotesTold, now: datetime) -> Step:
+    """They are told, whoever told them, so this counts even from a worker that has lost its lease."""
+    released = _released(incident, command.token)
+    left = tuple(note for note in incident.notes if note.seq > command.upto)
+    if left == incident.notes and released == incident.delivery:
+        return Step(incident, Reason.ALREADY_NOTED)
+    after = incident.model_copy(update={"notes": left})
+    if not after.is_shown and released.lease is None:
+        released = released.model_copy(update={"retry_at": now})
+    data = {"upto": command.upto, "ts": command.ts}
+    return changed(incident, now, Reason.NOTED, EventType.NOTED, data, notes=left, delivery=released)
+
+
+def digested(incident: Incident, command: Digested, now: datetime) -> Step:
+    """Refused where a message is there, or may be: then it tells of the incident."""
+    effort = incident.delivery
+    if incident.message or incident.is_shown:
+        return Step(incident, Reason.ALREADY_SHOWN)
+    if effort.lease and effort.lease.until > now:
+        return Step(incident, Reason.DELIVERY_BUSY)
+    if effort.lease or effort.doubt_until:
+        return Step(incident, Reason.DELIVERY_IN_DOUBT)
+    digest = Digest(channel=command.channel, storm=command.storm)
+    data = digest.model_dump(mode="json")
+    return changed(
+        incident,
+        now,
+        Reason.DIGESTED,
+        EventType.DIGESTED,
+        data,
+        digest=digest,
+        notes=(),
+        delivery=Effort(),
     )
 
 

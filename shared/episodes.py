@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.commands import Change, Event, EventType, Fire, Reason, Resolve, Step
+from shared.commands import Change, Event, EventType, Fire, Flapping, Reason, Resolve, Step
+from shared.flapping import handed_over, inherited, openings
 from shared.incident import Closure, Incident, Predecessor, State
 from shared.notification import Alert, Call, Notification
 
@@ -18,23 +19,23 @@ apart, and an Alertmanager that hears of both tells the earlier start as soon as
 MAX_REMEMBERED_ALERTS = 1000
 
 
-def fire(incident: Incident | None, command: Fire, now: datetime) -> Step:
+def fire(incident: Incident | None, command: Fire, now: datetime, flapping: Flapping | None = None) -> Step:
     notification = command.notification
     if incident is None:
-        return _open(command, now, Reason.OPENED)
+        return _open(command, now, Reason.OPENED, flapping)
     if incident.closure:
         expired = (
             incident.closure.state is State.EXPIRED
         )  # then this is the mention that nobody expected any more
         if not expired and _is_late(notification, incident.starts, incident.closure.at, now):
             return Step(incident, Reason.LATE_AFTER_RESOLVE)
-        return _open(command, now, Reason.REOPENED, after=incident)
+        return _reopen(incident, command, now, flapping)
     if _joins(incident, notification, now):
         return _join(incident, notification, now)
     past = incident.predecessor
     if past and _is_late(notification, past.starts, past.closed_at, now):
         return Step(incident, Reason.LATE_AFTER_SUPERSEDE)
-    return _supersede(incident, command, now)
+    return _supersede(incident, command, now, flapping)
 
 
 def resolve(incident: Incident | None, command: Resolve, now: datetime) -> Step:
@@ -101,11 +102,14 @@ def _open(
     command: Fire,
     now: datetime,
     reason: Reason,
+    flapping: Flapping | None,
     after: Incident | None = None,
     deadline: datetime | None = None,
 ) -> Step:
     """`deadline`: one that already runs, when the episode before was still waiting for somebody."""
     notification = command.notification
+    times = openings(flapping, after, now)
+    message = inherited(flapping, after, notification, times)
     past = (
         Predecessor(starts=after.starts, closed_at=after.closure.at if after.closure else now)
         if after
@@ -122,26 +126,41 @@ def _open(
         call=notification.call,
         warnings=notification.warnings,
         deadline=_nearest(deadline, _deadline(notification.call, now)),
+        message=message,
+        openings=times if len(times) > 1 else (),
         predecessor=past,
     )
     return _step(incident, EventType.OPENED, reason, now, notification, after.id if after else None)
 
 
-def _supersede(incident: Incident, command: Fire, now: datetime) -> Step:
+def _reopen(incident: Incident, command: Fire, now: datetime, flapping: Flapping | None) -> Step:
+    opened = _open(command, now, Reason.REOPENED, flapping, after=incident)
+    given = handed_over(opened.incident)
+    if not given:
+        return opened
+    after = incident.model_copy(update={"version": incident.version + 1, **given})
+    event = Event(
+        EventType.HANDED_OVER, after.id, after.version, now, Reason.HANDED_OVER, {"heir": command.new_id}
+    )
+    return Step(opened.incident, opened.reason, (Change(after, (event,)), *opened.changes))
+
+
+def _supersede(incident: Incident, command: Fire, now: datetime, flapping: Flapping | None) -> Step:
     """Close the old episode and open the new one in one commit. Nobody has answered yet? Then the clock runs on: a group that
     flaps faster than its wait would otherwise never escalate."""
     running = incident.deadline if incident.awaits_escalation else None
+    opened = _open(command, now, Reason.NEW_EPISODE, flapping, after=incident, deadline=running)
+    given = handed_over(opened.incident)
     closed = incident.model_copy(
         update={
             "version": incident.version + 1,
             "revision": incident.revision + 1,
             "closure": Closure(at=now, state=State.SUPERSEDED),
+            **given,
         }
     )
-    superseded = Event(
-        EventType.SUPERSEDED, closed.id, closed.version, now, Reason.SUPERSEDED, {"by": command.new_id}
-    )
-    opened = _open(command, now, Reason.NEW_EPISODE, after=closed, deadline=running)
+    data = {"by": command.new_id} | ({"heir": command.new_id} if given else {})
+    superseded = Event(EventType.SUPERSEDED, closed.id, closed.version, now, Reason.SUPERSEDED, data)
     return Step(opened.incident, opened.reason, (Change(closed, (superseded,)), *opened.changes))
 
 
@@ -151,7 +170,7 @@ def _join(
     """`only_mentioned`: the notification speaks of its own alerts only; silence about the others says nothing of them."""
     keep_others = only_mentioned or notification.facts.truncated > 0
     deadline = incident.deadline
-    if notification.firing and incident.state is State.OPEN:
+    if notification.firing and incident.state is State.OPEN and not incident.is_snoozed(now):
         deadline = _nearest(deadline, _deadline(notification.call, now))
     joined = incident.model_copy(
         update={
@@ -226,6 +245,7 @@ def _told(incident: Incident, reason: Reason, notification: Notification) -> dic
     if reason is Reason.REPEATED:
         return {}
     given = {"query": notification.query, "idempotency_key": notification.idempotency_key}
+    given |= _flaps(incident) if reason in _OPENING else {}
     return {
         "title": incident.facts.title,
         "severity": incident.facts.severity,
@@ -235,6 +255,17 @@ def _told(incident: Incident, reason: Reason, notification: Notification) -> dic
         "warnings": list(notification.warnings),
         "body": notification.body,
         **{name: value for name, value in given.items() if value},
+    }
+
+
+_OPENING = (Reason.OPENED, Reason.REOPENED, Reason.NEW_EPISODE)
+
+
+def _flaps(incident: Incident) -> dict[str, Any]:
+    message = incident.message
+    return {
+        "openings": [at.isoformat() for at in incident.openings],
+        "message": message and {"channel": message.channel, "ts": message.ts},
     }
 
 

@@ -15,7 +15,7 @@ def claim(incident: Incident, command: Claim, now: datetime) -> Step:
         return Step(incident, Reason.CLAIMED_BY_ANOTHER)
     if effort.held_by(command.token, now):  # the answer to this very claim was lost
         return Step(incident, Reason.CLAIMED)
-    if due is None or due > now:
+    if due is None or due > now:  # `due` is not when an acknowledgement lapses
         return Step(incident, _why_not_due(incident))
     taken_over = effort.lease is not None
     doubt_until = effort.doubt_until
@@ -61,6 +61,12 @@ def record_written(incident: Incident, command: RecordWritten, now: datetime) ->
     )
 
 
+def _put_off(incident: Incident) -> bool:
+    """Whether the deadline was moved since the claim: then it is that deadline's turn."""
+    lease, deadline = incident.escalation.lease, incident.deadline
+    return lease is not None and deadline is not None and deadline > lease.at
+
+
 def escalation_failed(incident: Incident, command: EscalationFailed, now: datetime) -> Step:
     effort = incident.escalation
     if incident.record or effort.lease is None or effort.lease.token != command.token:
@@ -76,7 +82,7 @@ def escalation_failed(incident: Incident, command: EscalationFailed, now: dateti
         reason = Reason.ESCALATION_IN_DOUBT
         doubt_until = now + command.doubt
         settled = settled.model_copy(update={"retry_at": now + command.retry_in, "doubt_until": doubt_until})
-    elif incident.awaits_escalation:
+    elif incident.awaits_escalation and not _put_off(incident):
         reason = Reason.ESCALATION_FAILED
         settled = settled.model_copy(update={"retry_at": now + command.retry_in})
     data = failure(settled)

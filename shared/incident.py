@@ -2,6 +2,9 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
 
 from shared.notification import Alert, Call, Facts, Frozen
 
@@ -22,13 +25,27 @@ class Acknowledgement(Frozen):
     at: datetime
     by: str
     door: str
-    """Which way it came in: `link`, and later `button`, `console`, …"""
+    """Which way it came in: `link`, `button`, `digest`, …"""
+    user: str = ""
+    """Slack's id of who did it, where Slack said so."""
+    lapses_at: datetime | None = None
+    """Still firing by then, it counts as forgotten; None: it never does."""
+
+
+class Snooze(Frozen):
+    """Somebody has put the deadline off."""
+
+    at: datetime
+    by: str
+    until: datetime
 
 
 class Closure(Frozen):
     at: datetime
     state: State
     """RESOLVED, SUPERSEDED or EXPIRED."""
+    by: str = ""
+    """Who resolved it, where a person did and not a notification."""
     never_fired: bool = False
     """The resolved notification came without, or before, its firing one: there was nothing to tell anybody."""
 
@@ -99,6 +116,39 @@ class Message(Frozen):
     """The revision that it shows. NOT_TRUSTED: somebody doubts that the message is still there; it is posted anew if not."""
 
 
+class NoteKind(StrEnum):
+    """What the thread of an incident's message tells, beside the message, which shows the present."""
+
+    ALERTS = "alerts"
+    STILL_FIRING = "still_firing"
+    FIRED_AGAIN = "fired_again"
+    WARNINGS = "warnings"
+    ATTEMPT_FAILED = "attempt_failed"
+    ESCALATED_LATE = "escalated_late"
+    SECOND_RECORD = "second_record"
+    UNACKNOWLEDGED = "unacknowledged"
+    LAPSED = "lapsed"
+    SNOOZED = "snoozed"
+    ESCALATION_ASKED = "escalation_asked"
+
+
+class Note(Frozen):
+    """Something that is still to be told in the thread. `data` is JSON-ready and small; shared/notes.py says what is in it."""
+
+    seq: int
+    """The version of the incident that it came with: later notes have larger ones."""
+    at: datetime
+    kind: NoteKind
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Digest(Frozen):
+    """The incident came with so many others that it has no message of its own: the digest of a storm tells of it."""
+
+    channel: str
+    storm: str
+
+
 class Predecessor(Frozen):
     """The episode before this one, remembered so that its late copies are known for what they are."""
 
@@ -123,11 +173,23 @@ class Incident(Frozen):
     warnings: tuple[str, ...] = ()
     deadline: datetime | None = None
     acknowledgement: Acknowledgement | None = None
+    snooze: Snooze | None = None
     escalation: Effort = Effort()
     record: Record | None = None
     closure: Closure | None = None
     message: Message | None = None
     delivery: Effort = Effort()
+    notes: tuple[Note, ...] = ()
+    """What the thread does not tell yet, oldest first."""
+    reminded_at: datetime | None = None
+    """When the thread was last told that it is still firing."""
+    digest: Digest | None = None
+    heir: str | None = None
+    """Id of the next episode, where that one took the message over (shared/flapping.py)."""
+    openings: tuple[datetime, ...] = ()
+    """When this and the latest episodes before it began, oldest first, as far back as counts for flapping."""
+    deeds: tuple[str, ...] = ()
+    """Tokens of what people did last, so that a copy of a request counts once."""
     predecessor: Predecessor | None = None
 
     @property
@@ -160,7 +222,7 @@ class Incident(Frozen):
 
     @property
     def escalation_due(self) -> datetime | None:
-        """When the escalator must look at this incident next; None: never."""
+        """When an attempt to escalate is due, or a look at what became of one; None: never."""
         if self.record:
             return None
         if (
@@ -168,6 +230,21 @@ class Incident(Frozen):
         ):  # also when closed: find out what became of the attempt
             return self.escalation.due
         return self.escalation.due or self.deadline if self.awaits_escalation else None
+
+    def is_snoozed(self, now: datetime) -> bool:
+        """Somebody has put the deadline off, and no notification brings it nearer."""
+        return self.snooze is not None and self.snooze.until > now
+
+    @property
+    def lapse_due(self) -> datetime | None:
+        """When its acknowledgement counts as forgotten; None: never."""
+        waiting = self.acknowledgement and not (self.closure or self.record)
+        return self.acknowledgement.lapses_at if self.acknowledgement and waiting else None
+
+    @property
+    def attention_due(self) -> datetime | None:
+        """When the escalator must look at this incident next, for whatever reason; None: never."""
+        return self.escalation_due or self.lapse_due
 
     @property
     def mentioned_at(self) -> datetime | None:
@@ -181,10 +258,11 @@ class Incident(Frozen):
 
     @property
     def is_shown(self) -> bool:
-        """The Slack message shows the present, or there is nothing to show."""
+        """Slack shows the present and has been told everything, or there is nothing to show."""
         if self.message is None:
-            return self.closure is not None and self.closure.never_fired
-        return self.message.shown == self.revision
+            never_fired = self.closure is not None and self.closure.never_fired
+            return never_fired or self.digest is not None or self.heir is not None
+        return self.message.shown == self.revision and not self.notes
 
     def lateness(self, now: datetime) -> timedelta:
         """How long after its deadline `now` is; zero without a deadline."""

@@ -12,15 +12,15 @@ import structlog
 from pydantic import ValidationError
 
 from shared import keys as lifetimes
-from shared.commands import Change, Command, Event, Fire, Resolve, Step
+from shared.commands import Change, Command, Event, Fire, Resolve, Rules, Step
 from shared.identity import new_incident_id, partition_of_dedup_key, partition_of_incident
 from shared.incident import Incident
 from shared.keys import Keys
 from shared.notification import Notification
 from shared.redis_client import Script, Scripts, StoreUnavailableError
-from shared.transitions import advance
+from shared.transitions import NO_RULES, advance
 
-SCHEMA = 1
+SCHEMA = 2
 """Of stream entries and incident states. It grows when an older version would misread what this one writes; a service that meets a
 newer one leaves it to its newer sibling. Further fields alone are no reason: they are carried along."""
 
@@ -54,8 +54,9 @@ class Loaded:
 class Store:
     """`partitions`: how many the dedup keys are spread over; an incident's id tells which one it is in."""
 
-    def __init__(self, scripts: Scripts, partitions: int = 1) -> None:
+    def __init__(self, scripts: Scripts, rules: Rules = NO_RULES, partitions: int = 1) -> None:
         self._scripts = scripts
+        self._rules = rules
         self._partitions = partitions
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -78,7 +79,7 @@ class Store:
             now, named, incident = _moment(reply[0]), reply[1].decode(), _readable(reply)
             new_id = new_incident_id(now, partition, secrets.token_bytes(9))
             command = Fire(notification, new_id) if notification.firing else Resolve(notification, new_id)
-            step = advance(incident, command, now)
+            step = advance(incident, command, now, self._rules)
             if await self.commit(step, now, open_names=named):
                 return step
         raise ContentionError(f"{MAX_TRIES} others were faster at dedup key {notification.dedup_key}")
@@ -88,7 +89,7 @@ class Store:
         async with self._turn(incident_id):
             for _ in range(MAX_TRIES):
                 loaded = await self.load(incident_id)
-                step = advance(loaded.incident, command, loaded.now)
+                step = advance(loaded.incident, command, loaded.now, self._rules)
                 if await self.commit(step, loaded.now):
                     return step
         raise ContentionError(f"{MAX_TRIES} others were faster at incident {incident_id}")
@@ -116,12 +117,18 @@ class Store:
     async def schedule(self, incident: Incident) -> bool:
         """Make the deadline agree with `incident`, should it have been lost or left behind. Leases stay as they are. Whether
         that changed anything."""
-        return await self._schedule(_keys_of(incident.id).deadlines, incident, incident.escalation_due)
+        return await self._schedule(_keys_of(incident.id).deadlines, incident, incident.attention_due)
 
     async def schedule_delivery(self, incident: Incident, now: datetime) -> bool:
         """The same for the notifier's due time: a message that does not show the present is due at `now`, or when it is tried again."""
         due = incident.delivery_due or (None if incident.is_shown else now)
         return await self._schedule(_keys_of(incident.id).deliveries, incident, due)
+
+    async def look_again(self, incident: Incident, at: datetime) -> None:
+        """The notifier's due time is `at`, unless the incident has moved on: then whoever moved it has seen to that."""
+        keys = _keys_of(incident.id)
+        args: list[str | int] = [incident.id, incident.version, _milliseconds(at), "moved"]
+        await self._scripts.run(_SCHEDULE, [keys.deliveries, keys.incident(incident.id)], args)
 
     async def schedule_expiry(self, incident: Incident) -> bool:
         """The same for the time of its last mention, by which an incident that is not closed expires."""
@@ -129,7 +136,7 @@ class Store:
 
     async def _schedule(self, due_times: str, incident: Incident, due: datetime | None) -> bool:
         key = _keys_of(incident.id).incident(incident.id)
-        args: list[str | int] = [incident.id, incident.version, _milliseconds(due)]
+        args: list[str | int] = [incident.id, incident.version, _milliseconds(due), ""]
         return bool(await self._scripts.run(_SCHEDULE, [due_times, key], args))
 
     async def is_acknowledged(self, incident_id: str) -> bool:
@@ -189,7 +196,7 @@ def _change_args(change: Change, now: datetime) -> list[str | int]:
         incident.model_dump_json(exclude_defaults=True),
         change.body or "",
         _lifetime(incident, now),
-        _milliseconds(incident.escalation_due),
+        _milliseconds(incident.attention_due),
         _milliseconds(incident.delivery_due),
         _milliseconds(incident.mentioned_at),
         ack.model_dump_json() if ack else "",

@@ -1,53 +1,95 @@
 """`advance`: the one place where an incident changes. Pure: no I/O, no clock, no configuration.
 
-Notifications are decided in `shared.episodes`, the way to the record in `shared.escalations`, the way to the Slack message in
-`shared.deliveries`; what people and time do to an incident, here.
+Notifications are decided in `shared.episodes`, what people do in `shared.deeds`, the way to the record in `shared.escalations`, the
+way to the Slack message in `shared.deliveries`. What its thread is told of each event is added here, from `shared.notes`.
 """
 
 from datetime import datetime
 from typing import assert_never
 
-from shared import deliveries, episodes, escalations
+from shared import deeds, deliveries, episodes, escalations
 from shared.commands import (
     Acknowledge,
     BeginDelivery,
+    Change,
     Claim,
     Command,
+    Deed,
     Delivered,
     DeliveryFailed,
+    Digested,
+    EscalateNow,
     EscalationFailed,
     EventType,
     Expire,
     Fire,
+    Lapse,
     MessageGone,
+    NotesTold,
     Reason,
     RecordWritten,
     Repost,
     Resolve,
+    ResolveByHand,
     Retry,
+    Rules,
+    SnoozeFor,
     Stage,
     Step,
+    Unacknowledge,
 )
-from shared.incident import Acknowledgement, Closure, Incident, State
+from shared.incident import Closure, Incident, State
+from shared.notes import noted
 from shared.steps import changed
 
+NO_RULES = Rules()
 
-def advance(  # noqa: C901, PLR0911, PLR0912  one line per command
-    incident: Incident | None, command: Command, now: datetime
-) -> Step:
+
+def advance(incident: Incident | None, command: Command, now: datetime, rules: Rules = NO_RULES) -> Step:
     """Decide what `command` makes of `incident` at `now`. Every outcome, also "nothing to do", has a named reason."""
+    step = _decide(incident, command, now, rules)
+    changes = tuple(_with_notes(incident, change) for change in step.changes)
+    after = next(
+        (change.incident for change in changes if step.incident and change.incident.id == step.incident.id),
+        None,
+    )
+    return Step(after or step.incident, step.reason, changes)
+
+
+def _with_notes(before: Incident | None, change: Change) -> Change:
+    after, same = change.incident, before if before and before.id == change.incident.id else None
+    for event in change.events:
+        after = noted(same, after, event)
+    return Change(after, change.events, change.body)
+
+
+def _decide(  # noqa: C901, PLR0911, PLR0912  one line per command
+    incident: Incident | None, command: Command, now: datetime, rules: Rules
+) -> Step:
     match command:
         case Fire():
-            return episodes.fire(incident, command, now)
+            return episodes.fire(incident, command, now, rules.flapping)
         case Resolve():
             return episodes.resolve(incident, command, now)
     if incident is None:
         return Step(None, Reason.UNKNOWN_INCIDENT)
+    if isinstance(command, Deed) and command.token and command.token in incident.deeds:
+        return Step(incident, Reason.ALREADY_DONE)
     match command:
         case Expire():
             return _expire(incident, command, now)
         case Acknowledge():
-            return _acknowledge(incident, command, now)
+            return deeds.acknowledge(incident, command, now, rules)
+        case Unacknowledge():
+            return deeds.unacknowledge(incident, command, now)
+        case SnoozeFor():
+            return deeds.snooze(incident, command, now)
+        case EscalateNow():
+            return deeds.escalate_now(incident, command, now)
+        case ResolveByHand():
+            return deeds.resolve(incident, command, now)
+        case Lapse():
+            return deeds.lapse(incident, now)
         case Claim():
             return escalations.claim(incident, command, now)
         case RecordWritten():
@@ -60,6 +102,10 @@ def advance(  # noqa: C901, PLR0911, PLR0912  one line per command
             return deliveries.delivered(incident, command, now)
         case DeliveryFailed():
             return deliveries.delivery_failed(incident, command, now)
+        case NotesTold():
+            return deliveries.notes_told(incident, command, now)
+        case Digested():
+            return deliveries.digested(incident, command, now)
         case Retry():
             return _retry(incident, command, now)
         case Repost():
@@ -76,34 +122,11 @@ def _expire(incident: Incident, command: Expire, now: datetime) -> Step:
         return Step(incident, Reason.ALREADY_CLOSED)
     if now - mentioned < command.after:
         return Step(incident, Reason.STILL_MENTIONED)
-    if incident.escalation_due or incident.delivery_due:  # a page that is owed does not lapse
+    if incident.attention_due or incident.delivery_due:  # a page that is owed does not lapse
         return Step(incident, Reason.STILL_OWED)
     closure = Closure(at=now, state=State.EXPIRED)
     data = {"mentioned_at": mentioned.isoformat()}
     return changed(incident, now, Reason.EXPIRED, EventType.EXPIRED, data, visible=True, closure=closure)
-
-
-def _acknowledge(incident: Incident, command: Acknowledge, now: datetime) -> Step:
-    refusals = {
-        State.ACKNOWLEDGED: Reason.ALREADY_ACKNOWLEDGED,
-        State.ESCALATING: Reason.ESCALATION_IN_PROGRESS,
-        State.ESCALATED: Reason.ALREADY_ESCALATED,
-        State.RESOLVED: Reason.ALREADY_CLOSED,
-        State.SUPERSEDED: Reason.ALREADY_CLOSED,
-        State.EXPIRED: Reason.ALREADY_CLOSED,
-    }
-    if refusal := refusals.get(incident.state):
-        return Step(incident, refusal)
-    acknowledgement = Acknowledgement(at=now, by=command.by, door=command.door)
-    return changed(
-        incident,
-        now,
-        Reason.ACKNOWLEDGED,
-        EventType.ACKNOWLEDGED,
-        {"by": command.by, "door": command.door},
-        visible=True,
-        acknowledgement=acknowledgement,
-    )
 
 
 def _retry(incident: Incident, command: Retry, now: datetime) -> Step:

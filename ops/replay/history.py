@@ -13,18 +13,23 @@ from ops.timeline import Happening
 from services.ingest.documents import Document, RefusedBodyError, read_json
 from services.ingest.parsing import parse_document
 from shared.commands import EventType, Fire, Reason, Resolve
+from shared.deeds import remembered
+from shared.deliveries import notes_after_post
 from shared.incident import (
     NOT_TRUSTED,
     Acknowledgement,
     Closure,
+    Digest,
     Effort,
     Incident,
     Lease,
     Message,
     Predecessor,
     Record,
+    Snooze,
     State,
 )
+from shared.notes import noted
 from shared.notification import Call, Frozen, Notification
 from shared.stream import UndecodableError
 from shared.transitions import advance
@@ -72,19 +77,30 @@ class History:
     def _fold(self, before: Incident | None, event: Happening) -> Incident | None:
         fold = _FOLDS.get(event.type, _nothing)
         after = self._begun(event) if before is None else fold(before, event)
-        return after and after.model_copy(update={"version": event.version})
+        return after and noted(before, after.model_copy(update={"version": event.version}), event)
 
     def _begun(self, event: Happening) -> Incident | None:
         notification = notification_of(event)
         if event.type == EventType.RESOLVED:
             return advance(None, Resolve(notification, event.incident), event.at).incident
-        opened = advance(None, Fire(notification, event.incident), event.at).incident
+        opened = _as_opened(advance(None, Fire(notification, event.incident), event.at).incident, event)
         past = self._latest.get(event.data.get("after", ""))
         if opened is None or past is None:
             return opened and _due(opened, event)
         closed_at = past.closure.at if past.closure else event.at
         predecessor = Predecessor(starts=past.starts, closed_at=closed_at)
         return _due(opened.model_copy(update={"predecessor": predecessor}), event)
+
+
+def _as_opened(incident: Incident | None, event: Happening) -> Incident | None:
+    """Without the notes of this decision, which are made of the event; with the message that it took over from the episode before."""
+    message, times = event.data.get("message"), event.data.get("openings", [])
+    update = {
+        "notes": (),
+        "openings": tuple(datetime.fromisoformat(text) for text in times),
+        "message": Message(**message, shown=NOT_TRUSTED) if message else None,
+    }
+    return incident and incident.model_copy(update=update)
 
 
 def notification_of(event: Happening, call: Call | None = None) -> Notification:
@@ -118,6 +134,9 @@ def _updated(incident: Incident, event: Happening) -> Incident:
 
 
 def _resolved(incident: Incident, event: Happening) -> Incident:
+    if event.reason == Reason.RESOLVED_BY_HAND:
+        closure = Closure(at=event.at, state=State.RESOLVED, by=event.data["by"])
+        return _done(incident, event, closure=closure)
     closed = _due(_advanced(incident, event), event)
     return closed if closed.closure else _closed(closed, event)
 
@@ -125,17 +144,55 @@ def _resolved(incident: Incident, event: Happening) -> Incident:
 def _advanced(incident: Incident, event: Happening) -> Incident:
     notification = notification_of(event)
     kind = Fire if notification.firing else Resolve
-    return advance(incident, kind(notification, event.incident), event.at).incident or incident
+    after = advance(incident, kind(notification, event.incident), event.at).incident or incident
+    return after.model_copy(update={"notes": incident.notes, "reminded_at": incident.reminded_at})
 
 
 def _closed(incident: Incident, event: Happening) -> Incident:
     closure = Closure(at=event.at, state=State(event.type))
-    return _seen(incident, closure=closure)
+    return _handed_over(_seen(incident, closure=closure), event)
+
+
+def _handed_over(incident: Incident, event: Happening) -> Incident:
+    heir = event.data.get("heir")
+    return incident.model_copy(update={"message": None, "notes": (), "heir": heir}) if heir else incident
 
 
 def _acknowledged(incident: Incident, event: Happening) -> Incident:
-    acknowledgement = Acknowledgement(at=event.at, by=event.data["by"], door=event.data["door"])
-    return _seen(incident, acknowledgement=acknowledgement)
+    acknowledgement = Acknowledgement(
+        at=event.at,
+        by=event.data["by"],
+        door=event.data["door"],
+        user=event.data.get("user", ""),
+        lapses_at=moment_of(event.data, "lapses_at"),
+    )
+    return _done(incident, event, acknowledgement=acknowledgement, snooze=None)
+
+
+def _unacknowledged(incident: Incident, event: Happening) -> Incident:
+    return _done(incident, event, acknowledgement=None, deadline=moment_of(event.data, "deadline"))
+
+
+def _snoozed(incident: Incident, event: Happening) -> Incident:
+    until = moment_of(event.data, "deadline") or event.at
+    snooze = Snooze(at=event.at, by=event.data["by"], until=until)
+    escalation = incident.escalation.model_copy(update={"retry_at": None})
+    return _done(incident, event, deadline=until, snooze=snooze, escalation=escalation)
+
+
+def _escalation_asked(incident: Incident, event: Happening) -> Incident:
+    effort = incident.escalation
+    hastened = effort.model_copy(update={"retry_at": event.at if effort.retry_at else None})
+    deadline = moment_of(event.data, "deadline")
+    return _done(incident, event, deadline=deadline, snooze=None, escalation=hastened)
+
+
+def _refused(incident: Incident, event: Happening) -> Incident:
+    return incident.model_copy(update={"deeds": remembered(incident, event.data.get("token", ""))})
+
+
+def _done(incident: Incident, event: Happening, **update: Any) -> Incident:
+    return _seen(incident, deeds=remembered(incident, event.data.get("token", "")), **update)
 
 
 def _claimed(incident: Incident, event: Happening) -> Incident:
@@ -161,8 +218,21 @@ def _notified(incident: Incident, event: Happening) -> Incident:
     if event.reason == Reason.DUPLICATE_MESSAGE:
         return incident
     message = _part(Message, event.data)
-    retry_at = event.at if message.shown < incident.revision else None
-    return incident.model_copy(update={"message": message, "delivery": Effort(retry_at=retry_at)})
+    notes = notes_after_post(incident)
+    retry_at = event.at if message.shown < incident.revision or notes else None
+    update = {"message": message, "notes": notes, "delivery": Effort(retry_at=retry_at)}
+    return incident.model_copy(update=update)
+
+
+def _noted(incident: Incident, event: Happening) -> Incident:
+    notes = tuple(note for note in incident.notes if note.seq > event.data["upto"])
+    after = incident.model_copy(update={"notes": notes})
+    return after.model_copy(update={"delivery": Effort(retry_at=None if after.is_shown else event.at)})
+
+
+def _digested(incident: Incident, event: Happening) -> Incident:
+    update = {"digest": _part(Digest, event.data), "notes": (), "delivery": Effort()}
+    return incident.model_copy(update=update)
 
 
 def _not_notified(incident: Incident, event: Happening) -> Incident:
@@ -209,11 +279,19 @@ _FOLDS: dict[str, Callable[[Incident, Happening], Incident]] = {
     EventType.SUPERSEDED: _closed,
     EventType.EXPIRED: _closed,
     EventType.ACKNOWLEDGED: _acknowledged,
+    EventType.UNACKNOWLEDGED: _unacknowledged,
+    EventType.LAPSED: _unacknowledged,
+    EventType.SNOOZED: _snoozed,
+    EventType.ESCALATION_ASKED: _escalation_asked,
+    EventType.DEED_REFUSED: _refused,
     EventType.ESCALATION_CLAIMED: _claimed,
     EventType.ESCALATION_FAILED: _escalation_failed,
     EventType.ESCALATED: _escalated,
     EventType.NOTIFIED: _notified,
     EventType.NOTIFICATION_FAILED: _not_notified,
+    EventType.NOTED: _noted,
+    EventType.DIGESTED: _digested,
+    EventType.HANDED_OVER: _handed_over,
     EventType.RETRY_ASKED: _retry_asked,
     EventType.REPOST_ASKED: _repost_asked,
     EventType.MESSAGE_GONE: _message_gone,

@@ -56,7 +56,7 @@ async def _arm(store: Store, incident_id: str) -> Outcome:
         return Outcome.GONE
     await store.schedule_expiry(incident)
     changed = await store.schedule(incident)
-    return _outcome(changed, Outcome.ARMED if incident.escalation_due else Outcome.CLEARED)
+    return _outcome(changed, Outcome.ARMED if incident.attention_due else Outcome.CLEARED)
 
 
 async def _show(store: Store, incident_id: str) -> Outcome:

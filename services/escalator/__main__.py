@@ -25,7 +25,7 @@ GROUP = "escalator"
 
 async def serve(service: Service, config: Config) -> None:
     redises, keys = Redises.of(config.redis), Keys()
-    store, settings = Store(redises.scripts), config.oncall.servicenow
+    store, settings = Store(redises.scripts, config.rules), config.oncall.servicenow
     client, wake = http_client(settings), asyncio.Event()
     servicenow = ServiceNow(client, settings.table, settings.timeout)
     escalator = Escalator(store, servicenow, settings.instance, settings.timeout, wake.set)

@@ -10,7 +10,7 @@ import structlog
 from services.escalator.servicenow import EscalationError, Row, ServiceNow
 from shared import metrics
 from shared.backoff import NEEDS_PERSON, backoff
-from shared.commands import Claim, Command, EscalationFailed, Reason, RecordWritten
+from shared.commands import Claim, Command, EscalationFailed, Lapse, Reason, RecordWritten
 from shared.failures import tell_failure
 from shared.identity import is_incident_id
 from shared.incident import Incident, Record
@@ -60,7 +60,7 @@ class Escalator:
         if loaded.incident is None:
             return
         await self._store.schedule(loaded.incident)
-        due = loaded.incident.escalation_due
+        due = loaded.incident.attention_due
         if due is not None and due - loaded.now < SOON:
             self._wake()
 
@@ -68,7 +68,7 @@ class Escalator:
         """What is due for this incident: a claim and an attempt; nothing, when somebody else was faster or it is over."""
         token, started = secrets.token_hex(8), time.monotonic()
         if await self._store.is_acknowledged(incident_id) and not await self._is_in_doubt(incident_id):
-            reason, incident = Reason.ALREADY_ACKNOWLEDGED, None
+            reason, incident = await self._lapse(incident_id), None
         else:
             claim = await self._store.apply(incident_id, Claim(token, self._lease, SERVER_GRACE))
             reason, incident = claim.reason, claim.incident
@@ -79,6 +79,11 @@ class Escalator:
         outcome = await self._attempt(incident, token, started)
         done = await self._store.apply(incident_id, outcome)
         self._report(incident, outcome, done.reason)
+
+    async def _lapse(self, incident_id: str) -> Reason:
+        """Whether it was the acknowledgement that was due: to be forgotten."""
+        reason = (await self._store.apply(incident_id, Lapse())).reason
+        return Reason.ALREADY_ACKNOWLEDGED if reason is Reason.NOT_LAPSED else reason
 
     async def _is_in_doubt(self, incident_id: str) -> bool:
         """Whether an attempt from before the acknowledgement has yet to be found out about."""
@@ -111,7 +116,8 @@ class Escalator:
     def _why_not_write(self, incident: Incident, token: str, started: float) -> Command | None:
         """The record is not there. None: write it."""
         doubt = _doubt_left(incident)
-        if not incident.awaits_escalation and not doubt:
+        put_off = incident.deadline is not None and incident.deadline > _claimed_at(incident)
+        if (put_off or not incident.awaits_escalation) and not doubt:
             return EscalationFailed(token, "called off", timedelta(0))
         if doubt:
             error = incident.escalation.error or "an earlier attempt was cut short"

@@ -24,7 +24,7 @@ async def serve(service: Service, config: Config) -> None:
     # It listens at once: while Redis is away, senders hear 503 and not nothing.
     links = AckLinks(config.ack_base_url, first_ack_keys(config))
     acknowledge = AcknowledgePage(
-        store := Store(redises.scripts), links, lambda known: ack_keys(config, redises, known)
+        store := Store(redises.scripts, config.rules), links, lambda known: ack_keys(config, redises, known)
     )
     app = app_of(config, store, redises.scripts, acknowledge, readiness(service, redises))
     await service.run(app, config.host, config.port, jobs=[])

@@ -3,12 +3,13 @@
 from redis.asyncio import Redis
 
 from shared.keys import Keys
+from shared.store import SCHEMA
 from tests.e2e.conftest import StackFactory
 from tests.faults.conftest import hurried, many
 from tests.faults.traffic import all_shown, pour, shown, twice
 from tests.waiting import wait_until
 
-NEWER = ("shared.store.SCHEMA=2",)
+NEWER = (f"shared.store.SCHEMA={SCHEMA + 1}",)
 
 
 async def test_an_entry_of_a_newer_version_waits_for_a_newer_sibling(

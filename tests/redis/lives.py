@@ -15,14 +15,23 @@ from shared.commands import (
     Command,
     Delivered,
     DeliveryFailed,
+    Digested,
+    EscalateNow,
     EscalationFailed,
     Expire,
+    Flapping,
+    Lapse,
     MessageGone,
+    NotesTold,
     RecordWritten,
     Repost,
+    ResolveByHand,
     Retry,
+    Rules,
+    SnoozeFor,
     Stage,
     Step,
+    Unacknowledge,
 )
 from shared.incident import Incident, Record
 from shared.notification import Call, Notification
@@ -30,6 +39,8 @@ from shared.store import Store
 from tests.episodes import MINUTE, NOON
 
 SECOND = timedelta(seconds=1)
+RULES = Rules(Flapping(3, timedelta(hours=1), frozenset()), ack_timeout=timedelta(0))
+FLAPPING = Call(wait=MINUTE)
 LEASE, GRACE = timedelta(seconds=50), timedelta(seconds=65)
 
 
@@ -78,7 +89,15 @@ class Lives:
             [
                 *(self.fire, self.fire, self.resolve, self.generic, self.acknowledge),
                 *(self.escalate, self.escalate, self.deliver, self.deliver, self.want_back),
-                *(self.ask_for_a_retry, self.expire),
+                *(
+                    self.ask_for_a_retry,
+                    self.expire,
+                    self.press,
+                    self.press,
+                    self.lapse,
+                    self.digest,
+                    self.flap,
+                ),
             ]
         )
         step = await happen()
@@ -117,6 +136,23 @@ class Lives:
 
     async def acknowledge(self) -> Step | None:
         return await self.apply(Acknowledge(self._dice.choice(["Ada", "Bob"]), "link"))
+
+    async def press(self) -> Step | None:
+        who = (self._dice.choice(["Ada", "Bob"]), "button", "U1", self._dice.choice(["", "1", "2"]))
+        deeds: list[Command] = [
+            Acknowledge(*who),
+            Unacknowledge(*who),
+            SnoozeFor(*who, span=self._dice.choice([MINUTE, 5 * MINUTE])),
+            EscalateNow(*who),
+            ResolveByHand(*who),
+        ]
+        return await self.apply(self._dice.choice(deeds))
+
+    async def lapse(self) -> Step | None:
+        return await self.apply(Lapse())
+
+    async def digest(self) -> Step | None:
+        return await self.apply(Digested("storm", "C1")) if self._dice.random() < 0.3 else None
 
     async def escalate(self) -> Step | None:
         """Claim it; fail, be called off, fall silent, or write the record."""
@@ -161,11 +197,38 @@ class Lives:
         outcomes: list[Command] = [
             Delivered(token, "C1", ts, incident.revision),
             Delivered(token, "C1", ts, incident.revision),
+            *([NotesTold(token, incident.notes[-1].seq, "1.1")] * 2 if incident.notes else []),
             DeliveryFailed(token, "ratelimited", timedelta(0), put_off=True),
             DeliveryFailed(token, "invalid_auth", MINUTE, needs_person=True),
             DeliveryFailed(token, "answer lost", timedelta(0), doubt=self._dice.choice([None, SECOND])),
         ]
         return await self._store.apply(incident.id, self._dice.choice(outcomes))
+
+    async def flap(self) -> Step:
+        """A group resolves and fires again, and Slack keeps up."""
+        group = self._dice.choice(list(self._started))
+        await self._show(await self._flip(group, firing=False))
+        self._started[group] += 2
+        return await self._show(await self._flip(group, firing=True))
+
+    async def _flip(self, group: str, *, firing: bool) -> Step:
+        body = alertmanager_body(group, {"x": (firing, self._started[group])})
+        return await self._store.receive(received(body, FLAPPING))
+
+    async def _show(self, step: Step) -> Step:
+        while step.incident and not step.incident.is_shown:
+            incident, token = step.incident, secrets.token_hex(4)
+            if not (await self._store.apply(incident.id, BeginDelivery(token, LEASE))).changes:
+                break
+            ts = incident.message.ts if incident.message else f"{secrets.randbelow(10**9)}.0"
+            told = incident.message and incident.message.shown == incident.revision
+            outcome = (
+                NotesTold(token, incident.notes[-1].seq, "1.1")
+                if told
+                else Delivered(token, "C1", ts, incident.revision)
+            )
+            step = await self._store.apply(incident.id, outcome)
+        return step
 
     async def ask_for_a_retry(self) -> Step | None:
         return await self.apply(Retry(self._dice.choice(list(Stage))))

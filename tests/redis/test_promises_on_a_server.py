@@ -31,9 +31,9 @@ from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
 from services.escalator.servicenow import EscalationError, Row
 from services.notifier import notifier as notifier_module
-from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Failure, Found, Posted, SlackCallError
 from services.notifier.template import MessageTemplate
 from shared import store as store_module
@@ -81,6 +81,8 @@ class World:
     shift: timedelta = timedelta(0)
     messages: list[tuple[str, str, int]] = field(default_factory=list)
     """ts, incident, revision."""
+    replies: list[tuple[str, int]] = field(default_factory=list)
+    """Incident, and the last note that the reply tells."""
     rows: list[str] = field(default_factory=list)
     travelling: list[Call] = field(default_factory=list)
     workers: list["Worker"] = field(default_factory=list)
@@ -208,6 +210,23 @@ class SlackOutside:
         found: list[Found] = await self._world.ask(look, self.REFUSED, self.LOST)
         return found
 
+    async def reply(self, channel: str, thread: str, message: dict[str, Any]) -> Posted:
+        payload = message["metadata"]["event_payload"]
+
+        def effect() -> Posted:
+            self._world.replies.append((payload["notes_of"], payload["upto"]))
+            return Posted(channel, f"{thread}.{len(self._world.replies)}")
+
+        posted: Posted = await self._world.ask(effect, self.REFUSED, self.LOST, SLACK_FINISHES)
+        return posted
+
+    async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
+        def look() -> int:
+            return max((upto for id_, upto in self._world.replies if id_ == incident_id), default=0)
+
+        told: int = await self._world.ask(look, self.REFUSED, self.LOST)
+        return told
+
     async def delete(self, channel: str, ts: str) -> None:
         self._world.messages = [one for one in self._world.messages if one[0] != ts]
 
@@ -287,7 +306,7 @@ class Promises(RuleBasedStateMachine):
         look = Look("Acknowledge", "primary", disable_button=False)
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
-        return Notifier(self.store, slack, ChannelHold(self.scripts), appearance, TIMEOUT)
+        return Notifier(self.store, slack, Pacing(self.scripts, Pace(timedelta(0), 1)), appearance, TIMEOUT)
 
     @property
     def escalator(self) -> Escalator:

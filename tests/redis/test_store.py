@@ -228,7 +228,7 @@ async def test_an_incident_that_only_a_newer_version_understands_is_left_to_it(
         store.load(step.incident.id),
         store.apply(step.incident.id, Acknowledge("anna", "link")),
     ):
-        with pytest.raises(NewerStateError, match="schema 2; this version reads up to 1"):
+        with pytest.raises(NewerStateError, match=f"schema {SCHEMA + 1}; this version reads up to {SCHEMA}"):
             await attempt
     assert await client.hget(KEYS.incident(step.incident.id), "version") == b"1"
 

@@ -12,25 +12,32 @@ from shared.commands import (
     Command,
     Delivered,
     DeliveryFailed,
+    Digested,
+    EscalateNow,
     EscalationFailed,
     EventType,
     Expire,
     Fire,
+    Lapse,
     MessageGone,
+    NotesTold,
     Reason,
     RecordWritten,
     Repost,
     Resolve,
+    ResolveByHand,
     Retry,
+    SnoozeFor,
     Stage,
     Step,
+    Unacknowledge,
 )
 from shared.episodes import LATE_WINDOW, SKEW
 from shared.incident import Incident, Record, State
 from shared.transitions import advance
 from tests.episodes import MINUTE, NOON, alert, incident_id, notification, reread, resolved
 
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 LEASE, GRACE = timedelta(seconds=50), timedelta(seconds=65)
 RECORD = Record(sys_id="a" * 32, number="INC1", url="https://x/1", instance=None, at=NOON)
 CLAIM = Claim("w1", LEASE, GRACE)
@@ -80,6 +87,13 @@ COMMANDS: dict[str, Command] = {
     "delivered": Delivered("n1", "C1", "1.0", 1),
     "delivery failed": DeliveryFailed("n1", "ratelimited", SECOND),
     "retry": Retry(Stage.ESCALATION),
+    "un-acknowledge": Unacknowledge("bob", "button"),
+    "snooze": SnoozeFor("bob", "button", span=HOUR),
+    "escalate now": EscalateNow("bob", "button"),
+    "resolve by hand": ResolveByHand("bob", "button"),
+    "lapse": Lapse(),
+    "notes told": NotesTold("n1", 1, "1.1"),
+    "digested": Digested("s1", "C1"),
 }
 TABLE = """
                    | open            | acknowledged         | escalating             | escalated         | resolved           | superseded         | expired
@@ -95,6 +109,13 @@ begin delivery     | delivery_begun  | delivery_begun       | delivery_begun    
 delivered          | delivered       | delivered            | delivered              | delivered         | delivered          | delivered          | delivered
 delivery failed    | lease_lost      | lease_lost           | lease_lost             | lease_lost        | lease_lost         | lease_lost         | lease_lost
 retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry
+un-acknowledge     | not_acknowledged | unacknowledged       | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
+snooze             | snoozed          | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
+escalate now       | escalation_asked | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
+resolve by hand    | resolved_by_hand | resolved_by_hand     | resolved_by_hand       | resolved_by_hand  | already_closed     | already_closed     | already_closed
+lapse              | not_lapsed       | not_lapsed           | not_lapsed             | not_lapsed        | not_lapsed         | not_lapsed         | not_lapsed
+notes told         | already_noted    | already_noted        | already_noted          | already_noted     | already_noted      | already_noted      | already_noted
+digested           | digested         | digested             | digested               | digested          | digested           | digested           | digested
 """
 ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip("\n").splitlines()]
 CASES = [

@@ -1,0 +1,155 @@
+"""What people do to an incident: acknowledge it and take that back, put it off, hasten it, resolve it. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.commands import (
+    Acknowledge,
+    Deed,
+    EscalateNow,
+    EventType,
+    Reason,
+    ResolveByHand,
+    Rules,
+    SnoozeFor,
+    Step,
+    Unacknowledge,
+)
+from shared.incident import Acknowledgement, Closure, Incident, Snooze, State
+from shared.steps import changed, moments
+
+MAX_DEEDS = 10
+"""Tokens that are remembered. Slack and browsers repeat a request within minutes; meanwhile few others act."""
+
+_NO_LONGER = {
+    State.ACKNOWLEDGED: Reason.ALREADY_ACKNOWLEDGED,
+    State.ESCALATING: Reason.ESCALATION_IN_PROGRESS,
+    State.ESCALATED: Reason.ALREADY_ESCALATED,
+    State.RESOLVED: Reason.ALREADY_CLOSED,
+    State.SUPERSEDED: Reason.ALREADY_CLOSED,
+    State.EXPIRED: Reason.ALREADY_CLOSED,
+}
+"""Why what is for open incidents comes too late."""
+
+
+def acknowledge(incident: Incident, command: Acknowledge, now: datetime, rules: Rules) -> Step:
+    if refusal := _NO_LONGER.get(incident.state):
+        return _refused(incident, command, now, refusal)
+    lapses_at = None
+    if rules.ack_timeout is not None and incident.deadline is not None:
+        lapses_at = now + rules.ack_timeout
+    acknowledgement = Acknowledgement(
+        at=now, by=command.by, door=command.door, user=command.user, lapses_at=lapses_at
+    )
+    told = moments(lapses_at=lapses_at)
+    return _done(
+        incident, command, now, Reason.ACKNOWLEDGED, told, acknowledgement=acknowledgement, snooze=None
+    )
+
+
+def unacknowledge(incident: Incident, command: Unacknowledge, now: datetime) -> Step:
+    if incident.state is State.OPEN:
+        return _refused(incident, command, now, Reason.NOT_ACKNOWLEDGED)
+    if incident.state is not State.ACKNOWLEDGED:
+        return _refused(incident, command, now, _NO_LONGER[incident.state])
+    deadline = armed_again(incident, now)
+    update = {"acknowledgement": None, "deadline": deadline}
+    return _done(incident, command, now, Reason.UNACKNOWLEDGED, moments(deadline=deadline), **update)
+
+
+def armed_again(incident: Incident, now: datetime) -> datetime | None:
+    """The deadline of an incident that nobody has any more: as long as it was given at first."""
+    if incident.deadline is None:
+        return None
+    given = incident.call.wait
+    return now + (max(incident.deadline - incident.opened_at, timedelta(0)) if given is None else given)
+
+
+def snooze(incident: Incident, command: SnoozeFor, now: datetime) -> Step:
+    if refusal := _NO_LONGER.get(incident.state):
+        return _refused(incident, command, now, refusal)
+    until = now + command.span
+    if incident.deadline is None:
+        return _refused(incident, command, now, Reason.NOT_ON_CALL)
+    if incident.deadline >= until:
+        return _refused(incident, command, now, Reason.LATER_ALREADY)
+    return _done(
+        incident,
+        command,
+        now,
+        Reason.SNOOZED,
+        moments(deadline=until),
+        deadline=until,
+        snooze=Snooze(at=now, by=command.by, until=until),
+        escalation=incident.escalation.model_copy(update={"retry_at": None}),
+    )
+
+
+def escalate_now(incident: Incident, command: EscalateNow, now: datetime) -> Step:
+    if refusal := _NO_LONGER.get(incident.state):
+        return _refused(incident, command, now, refusal)
+    due, effort = incident.escalation_due, incident.escalation
+    if due is None:
+        return _refused(incident, command, now, Reason.NOT_ON_CALL)
+    if due <= now or effort.lease:
+        return _refused(incident, command, now, Reason.ESCALATION_IN_PROGRESS)
+    deadline = min(incident.deadline or now, now)
+    hastened = effort.model_copy(update={"retry_at": now if effort.retry_at else None})
+    told = moments(deadline=deadline)
+    update = {"deadline": deadline, "snooze": None, "escalation": hastened}
+    return _done(incident, command, now, Reason.ESCALATION_ASKED, told, **update)
+
+
+def resolve(incident: Incident, command: ResolveByHand, now: datetime) -> Step:
+    """Should it still be firing, the next notification after the time of late copies opens a new incident."""
+    if incident.closure:
+        return _refused(incident, command, now, Reason.ALREADY_CLOSED)
+    closure = Closure(at=now, state=State.RESOLVED, by=command.by)
+    return _done(incident, command, now, Reason.RESOLVED_BY_HAND, {}, closure=closure)
+
+
+def lapse(incident: Incident, now: datetime) -> Step:
+    """Nobody has come back to what they acknowledged: it is everybody's again."""
+    due = incident.lapse_due
+    if due is None or due > now:
+        return Step(incident, Reason.NOT_LAPSED)
+    deadline = armed_again(incident, now)
+    forgotten = incident.acknowledgement
+    data = {"by": forgotten.by if forgotten else ""} | moments(deadline=deadline)
+    update = {"acknowledgement": None, "deadline": deadline}
+    return changed(incident, now, Reason.LAPSED, EventType.LAPSED, data, visible=True, **update)
+
+
+_EVENTS = {
+    Reason.ACKNOWLEDGED: EventType.ACKNOWLEDGED,
+    Reason.UNACKNOWLEDGED: EventType.UNACKNOWLEDGED,
+    Reason.SNOOZED: EventType.SNOOZED,
+    Reason.ESCALATION_ASKED: EventType.ESCALATION_ASKED,
+    Reason.RESOLVED_BY_HAND: EventType.RESOLVED,
+}
+
+
+def _done(
+    incident: Incident, command: Deed, now: datetime, reason: Reason, told: dict[str, Any], **update: Any
+) -> Step:
+    update |= {"deeds": remembered(incident, command.token)}
+    data = _who(command) | told
+    return changed(incident, now, reason, _EVENTS[reason], data, visible=True, **update)
+
+
+def _refused(incident: Incident, command: Deed, now: datetime, reason: Reason) -> Step:
+    """Who pressed a button in Slack sees no answer page: the refusal is an event, and told to them."""
+    if not command.user:
+        return Step(incident, reason)
+    data = _who(command) | {"deed": command.name}
+    deeds = remembered(incident, command.token)
+    return changed(incident, now, reason, EventType.DEED_REFUSED, data, deeds=deeds)
+
+
+def remembered(incident: Incident, token: str) -> tuple[str, ...]:
+    return (*incident.deeds, token)[-MAX_DEEDS:] if token else incident.deeds
+
+
+def _who(command: Deed) -> dict[str, Any]:
+    given = {"user": command.user, "token": command.token}
+    return {"by": command.by, "door": command.door} | {name: value for name, value in given.items() if value}

@@ -1,0 +1,135 @@
+"""What the thread of an incident's message is told, beside the message itself, which always shows the present. Pure.
+
+Works on an incident before and after an event, so that a replay of the stream comes to the same notes.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from shared.commands import EventType, Reason
+from shared.incident import Acknowledgement, Incident, Note, NoteKind
+from shared.notification import Alert
+from shared.wording import WORTH_SAYING_LATE
+
+REMIND_EVERY = timedelta(minutes=30)
+"""Alertmanager may repeat itself each minute; the thread is told that it is still firing no more often than this."""
+
+MAX_NOTES = 20
+MAX_NAMES = 5
+MAX_TEXT = 150
+
+
+class Happened(Protocol):
+    """An event, as it is decided or as it is read from the stream."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+
+def noted(before: Incident | None, after: Incident, event: Happened) -> Incident:
+    """`after`, with what its thread is to be told of `event`. Where there is no thread to be, nothing."""
+    found = _notes_of(before, after, event)
+    if not found or after.digest or after.heir:
+        return after
+    new = tuple(Note(seq=event.version, at=event.at, kind=kind, data=data) for kind, data in found.items())
+    update: dict[str, Any] = {"notes": (*after.notes, *new)[-MAX_NOTES:]}
+    if NoteKind.STILL_FIRING in found:
+        update["reminded_at"] = event.at
+    return after.model_copy(update=update)
+
+
+def _notes_of(before: Incident | None, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
+    found: dict[NoteKind, dict[str, Any]] = {}
+    match event.type:
+        case EventType.OPENED:
+            found = _fired_again(after) | _warnings(before, after)
+        case EventType.UPDATED if before:
+            found = _alerts(before, after) | _warnings(before, after) | _reminder(before, after, event)
+        case EventType.ESCALATION_FAILED if before:
+            found = _attempt(before, after, event)
+        case EventType.ESCALATED:
+            found = _record(event)
+        case EventType.UNACKNOWLEDGED | EventType.LAPSED if before and before.acknowledgement:
+            found = _open_again(before.acknowledgement, event)
+        case EventType.SNOOZED:
+            found = {NoteKind.SNOOZED: _kept(event, "by", "deadline")}
+        case EventType.ESCALATION_ASKED:
+            found = {NoteKind.ESCALATION_ASKED: _kept(event, "by")}
+    return found
+
+
+def _open_again(lost: Acknowledgement, event: Happened) -> dict[NoteKind, dict[str, Any]]:
+    kind = NoteKind.LAPSED if event.type == EventType.LAPSED else NoteKind.UNACKNOWLEDGED
+    data = {"acknowledged_by": lost.by, "acknowledged_at": lost.at.isoformat()}
+    return {kind: data | _kept(event, "by", "deadline")}
+
+
+def _fired_again(incident: Incident) -> dict[NoteKind, dict[str, Any]]:
+    if incident.message is None:
+        return {}
+    since = incident.openings[0].isoformat() if incident.openings else None
+    return {NoteKind.FIRED_AGAIN: {"count": len(incident.openings), "since": since}}
+
+
+def _warnings(before: Incident | None, after: Incident) -> dict[NoteKind, dict[str, Any]]:
+    known = before.warnings if before else ()
+    new = [text for text in after.warnings if text not in known]
+    return {NoteKind.WARNINGS: {"warnings": new[:MAX_NAMES], "count": len(new)}} if new else {}
+
+
+def _alerts(before: Incident, after: Incident) -> dict[NoteKind, dict[str, Any]]:
+    fired = {alert.key for alert in before.alerts if alert.firing}
+    fires = {alert.key for alert in after.alerts if alert.firing}
+    joined = [alert for alert in after.alerts if alert.key in fires - fired]
+    left = [alert for alert in after.alerts if alert.key in fired - fires]
+    if not joined and not left:
+        return {}
+    data: dict[str, Any] = {"firing": len(fires)}
+    for name, alerts in (("joined", joined), ("left", left)):
+        if alerts:
+            data |= {name: [_named(alert) for alert in alerts[:MAX_NAMES]], f"{name}_count": len(alerts)}
+    return {NoteKind.ALERTS: data}
+
+
+def _named(alert: Alert) -> str:
+    return " — ".join(dict.fromkeys(text for text in (alert.name, alert.summary) if text))[:MAX_TEXT]
+
+
+def _reminder(before: Incident, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
+    last = before.reminded_at or before.opened_at
+    if event.reason != Reason.REPEATED or event.at - last < REMIND_EVERY:
+        return {}
+    return {NoteKind.STILL_FIRING: {"firing": after.firing_count, "since": after.opened_at.isoformat()}}
+
+
+def _attempt(before: Incident, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
+    """The first failure, then ever rarer ones, and whatever is news: an outage must not fill the thread."""
+    was, now = before.escalation, after.escalation
+    if now.attempts <= was.attempts:  # a mere look
+        return {}
+    rare = now.attempts & (now.attempts - 1) == 0
+    if not (rare or now.error != was.error or now.parked != was.parked):
+        return {}
+    data = _kept(event, "attempt", "error", "retry_at", "parked", "doubt_until")
+    return {NoteKind.ATTEMPT_FAILED: data | {"error": str(data.get("error", ""))[: 2 * MAX_TEXT]}}
+
+
+def _record(event: Happened) -> dict[NoteKind, dict[str, Any]]:
+    if event.reason == Reason.DUPLICATE_RECORD:
+        return {NoteKind.SECOND_RECORD: _kept(event, "number", "url")}
+    late = float(event.data.get("late_seconds", 0))
+    if late <= WORTH_SAYING_LATE.total_seconds():
+        return {}
+    return {NoteKind.ESCALATED_LATE: {"late_seconds": late} | _kept(event, "number", "url")}
+
+
+def _kept(event: Happened, *names: str) -> dict[str, Any]:
+    return {name: event.data[name] for name in names if event.data.get(name) is not None}
