@@ -177,7 +177,7 @@ class _Reader:
         if sign == "assign":
             over, names = Broken("it changes variables that were there before"), []
         self.scopes.open(is_loop=True)
-        key = self.scopes.declare(names[0], is_loop_target=True) if len(names) > 1 else None
+        key = self.scopes.declare(names[0]) if len(names) > 1 else None
         value = self._target(names[-1] if names else "", over)
         loop = Loop(action, over, key, value)
         loop.body = self._body()
@@ -187,7 +187,7 @@ class _Reader:
 
     def _target(self, name: str, over: Expression) -> Variable:
         wanted = "" if name else _singular(_wanted(over, "items"))
-        return self.scopes.declare(name, wanted=wanted, is_loop_target=True)
+        return self.scopes.declare(name, wanted=wanted)
 
 
 _NO_TEMPLATES = {

@@ -18,7 +18,8 @@ class Variable:
     name: str
     loops: int
     """In how many loops it was declared."""
-    is_loop_target: bool = False
+    is_changed: bool = False
+    """Its value is not for ever that of its declaration."""
     is_boxed: bool = False
     """It is changed in a loop that is inside of its scope. In Jinja2 only a namespace's attribute can be."""
 
@@ -49,14 +50,19 @@ class Scopes:
         self._scopes.pop()
         self._loops.pop()
 
-    def declare(self, go_name: str, *, wanted: str = "", is_loop_target: bool = False) -> Variable:
+    def declare(self, go_name: str, *, wanted: str = "") -> Variable:
         """`go_name` as in `$name`. One that is declared again in the same scope is the same."""
         scope = self._scopes[-1]
-        if go_name in scope and not is_loop_target:
+        if go_name in scope:
+            scope[go_name].is_changed = True
             return scope[go_name]
-        name = self._free(wanted or go_name.lstrip("$"))
-        scope[go_name] = Variable(name, self._loops[-1], is_loop_target)
+        visible = {variable.name for scope in self._scopes for variable in scope.values()}
+        scope[go_name] = Variable(self._free(wanted or go_name.lstrip("$"), visible), self._loops[-1])
         return scope[go_name]
+
+    def fresh(self, wanted: str) -> str:
+        """A name that no variable has."""
+        return self._free(wanted, self.names)
 
     def find(self, go_name: str) -> Variable:
         for scope in reversed(self._scopes):
@@ -66,17 +72,14 @@ class Scopes:
 
     def change(self, go_name: str) -> Variable:
         variable = self.find(go_name)
-        if variable.loops < self._loops[-1]:
-            if variable.is_loop_target:
-                raise UnconvertibleError(f"{go_name} belongs to a loop, and is changed in another one")
-            variable.is_boxed = True
+        variable.is_changed = True
+        variable.is_boxed |= variable.loops < self._loops[-1]
         return variable
 
-    def _free(self, wanted: str) -> str:
+    def _free(self, wanted: str, taken: set[str]) -> str:
         base = wanted if wanted.isascii() and wanted.isidentifier() else "item"
-        visible = {variable.name for scope in self._scopes for variable in scope.values()}
         name, number = base, 1
-        while name in visible or name in RESERVED:
+        while name in taken or name in RESERVED:
             number += 1
             name = f"{base}_{number}"
         self.names.add(name)

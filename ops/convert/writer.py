@@ -8,7 +8,7 @@ from ops.convert import code
 from ops.convert.actions import Action, Text
 from ops.convert.code import Code, Level
 from ops.convert.expressions import Translation
-from ops.convert.names import Scopes, UnconvertibleError
+from ops.convert.names import Scopes, UnconvertibleError, Variable
 from ops.convert.printf import pieces
 from ops.convert.syntax import (
     Assigned,
@@ -42,7 +42,7 @@ class Note:
 class Writer:
     def __init__(self, scopes: Scopes, environ: Mapping[str, str]) -> None:
         self._pieces: list[str | Tag] = []
-        self._names = scopes.names
+        self._scopes = scopes
         self._environ = environ
         self._dots: list[Code | None] = [None]
         self.left: list[Note] = []
@@ -75,7 +75,7 @@ class Writer:
             if note not in self.remarks:
                 self.remarks.append(note)
 
-        return Translation(self._names, self._dots[-1], self._environ, remark)
+        return Translation(self._scopes.names, self._dots[-1], self._environ, remark)
 
     def _tag(self, action: Action | None, content: str, kind: str = "%") -> None:
         """All tags of an action trim as it does: there is nothing between them."""
@@ -129,21 +129,22 @@ class Writer:
 
     def _assign(self, node: Assigned) -> None:
         value = self._converted(node.action, node.value) or code.text("")
-        variable = node.variable
-        if variable.is_boxed and node.declares:
-            self._tag(node.action, f"set {variable.name} = namespace(value={value.text})")
+        if node.declares:
+            self._declare(node.action, node.variable, value)
         else:
-            self._tag(node.action, f"set {variable.code} = {value.text}")
+            self._tag(node.action, f"set {node.variable.code} = {value.text}")
+
+    def _declare(self, action: Action, variable: Variable, value: Code) -> None:
+        boxed = f"namespace(value={value.text})" if variable.is_boxed else value.text
+        self._tag(action, f"set {variable.name} = {boxed}")
 
     def _branch(self, node: Branch, word: str) -> None:
         """`word`: `if`, or `elif` where the branch before goes on."""
-        condition = self._condition(node)
+        condition, dot = self._condition(node)
         self._tag(node.action, f"{word} {condition.text}")
-        if node.is_with:
-            self._dots.append(self._dot_of(node))
+        self._dots.append(dot if node.is_with else self._dots[-1])
         self.write(node.body)
-        if node.is_with:
-            self._dots.pop()
+        self._dots.pop()
         if isinstance(node.otherwise, Branch):
             self._chained(node.otherwise)
         elif node.otherwise is not None:
@@ -164,33 +165,31 @@ class Writer:
     def _unclosed(self, action: Action) -> None:
         self.left.append(Note(action.line, "it has no {{ end }}", action.source))
 
-    def _condition(self, node: Branch) -> Code:
+    def _condition(self, node: Branch) -> tuple[Code, Code]:
+        """What is asked, and what the dot of a `with` is."""
         if node.declared is None:
-            return self._converted(node.action, node.condition, as_truth=True) or Code("false")
-        value = self._converted(node.action, node.condition)
-        self.write_value(node, value or code.text(""))
-        return Code(node.declared.code)
-
-    def write_value(self, node: Branch, value: Code) -> None:
-        variable = node.declared
-        if variable is not None:
-            boxed = f"namespace(value={value.text})" if variable.is_boxed else value.text
-            self._tag(node.action, f"set {variable.name} = {boxed}")
-
-    def _dot_of(self, node: Branch) -> Code:
-        if node.declared:
-            return Code(node.declared.code)
-        return self._translation(node.action).value(node.condition)
+            asked = self._converted(node.action, node.condition, as_truth=True) or Code("false")
+            return asked, asked
+        value = self._converted(node.action, node.condition) or code.text("")
+        if node.is_with and node.declared.is_changed:  # the dot stays as it was
+            dot = self._scopes.fresh(node.declared.name)
+            self._tag(node.action, f"set {dot} = {value.text}")
+            self._declare(node.action, node.declared, Code(dot))
+            return Code(dot), Code(dot)
+        self._declare(node.action, node.declared, value)
+        return Code(node.declared.code), Code(node.declared.code)
 
     def _loop(self, node: Loop) -> None:
         over = self._converted(node.action, node.over) or Code("[]")
-        target = node.value.name
-        if node.key:
-            target, over = f"{node.key.name}, {target}", over.filtered("pairs")
-        elif not _is_list(node.over):
-            target, over = f"_, {target}", over.filtered("pairs")
-        self._tag(node.action, f"for {target} in {over.at(Level.OR)}")
-        self._dots.append(Code(node.value.code))
+        target, key = self._target(node.value), self._target(node.key) if node.key else "_"
+        if node.key or not _is_list(node.over):
+            self._tag(node.action, f"for {key}, {target} in {over.filtered('pairs').text}")
+        else:
+            self._tag(node.action, f"for {target} in {over.at(Level.OR)}")
+        for variable, name in ((node.key, key), (node.value, target)):
+            if variable and variable.is_changed:
+                self._declare(node.action, variable, Code(name))
+        self._dots.append(Code(target))
         self.write(node.body)
         self._dots.pop()
         if node.otherwise is not None:
@@ -199,6 +198,10 @@ class Writer:
         self._tag(node.end, "endfor")
         if node.end is None:
             self._unclosed(node.action)
+
+    def _target(self, variable: Variable) -> str:
+        """A variable that is changed is not the loop's own."""
+        return self._scopes.fresh(variable.name) if variable.is_changed else variable.name
 
 
 def _is_list(value: Expression) -> bool:

@@ -158,6 +158,18 @@ PRINTS = [
     ('{{ $é := "uml" }}{{ $é }}{{ $_x := 1 }}{{ $_x }}', "uml1"),
     ("{{ if $s := .s }}{{ $s }}{{ end }}{{ .s }}", "a-b-ca-b-c"),
     ('{{ urlquery "a-b" }}', "a-b"),
+    ('{{ with $w := .s }}{{ $w = "x" }}{{ . }}{{ $w }}{{ end }}', "a-b-cx"),
+    ("{{ with $w := .s }}{{ range $.list }}{{ $w = . }}{{ end }}{{ . }}{{ $w }}{{ end }}", "a-b-cz"),
+    (
+        "{{ range $i, $v := .list }}{{ range $.m }}{{ $v = . }}{{ end }}{{ $v }}{{ . }};{{ end }}",
+        "dtx;dty;dtz;",
+    ),
+    (
+        '{{ range $i, $v := .list }}{{ $i = "i" }}{{ $v = "v" }}{{ $i }}{{ $v }}{{ . }};{{ end }}',
+        "ivx;ivy;ivz;",
+    ),
+    ('{{ $x := "a" }}{{ $x := "b" }}{{ $x }}', "b"),
+    ("{{ if $s := .s }}{{ range $.list }}{{ $s = . }}{{ end }}{{ $s }}{{ end }}", "z"),
     ("{{ $x := .m }}{{ $x.a }}{{ $x.nope }}", "1"),
     ('{{ range .list }}{{ if eq . "y" }}[{{ . }}]{{ else }}{{ . }}{{ end }}{{ end }}', "x[y]z"),
     ("{{ range $i, $e := .list }}{{ if $i }}, {{ end }}{{ $e }}{{ end }}", "x, y, z"),
