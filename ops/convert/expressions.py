@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ops.convert import code
+from ops.convert.arguments import Arguments
 from ops.convert.code import Code, Level
-from ops.convert.functions import FUNCTIONS, Arguments
+from ops.convert.functions import FUNCTIONS
 from ops.convert.names import RESERVED, UnconvertibleError, is_plain
 from ops.convert.syntax import Broken, Call, Chain, Constant, Dot, Expression, Path, Reading, Root
 
@@ -49,7 +50,8 @@ class Translation:
     def _call(self, call: Call, *, as_truth: bool) -> Code:
         if call.name not in FUNCTIONS:
             raise UnconvertibleError(f"there is nothing like the function `{call.name}`")
-        return FUNCTIONS[call.name](Arguments(call, self.value, self.truth, self, as_truth=as_truth))
+        arguments = Arguments(call, self.value, self.truth, self.environ, self.remark, as_truth)
+        return FUNCTIONS[call.name](arguments)
 
     def _of_body(self, path: Path) -> Code:
         if not path:

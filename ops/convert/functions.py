@@ -3,76 +3,18 @@
 Versus' are those of its pkg/utils/func_maps.go; `trim`, `hasPrefix`, `hasSuffix` and `toJson` are in its guide only.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
 
 from ops.convert import code
+from ops.convert.arguments import MAX_ELEMENTS, Arguments
 from ops.convert.code import Code, Level, deepest, joined, listed
 from ops.convert.layouts import strftime
 from ops.convert.names import UnconvertibleError
 from ops.convert.patterns import matching
 from ops.convert.printf import inline
-from ops.convert.syntax import Call, Constant, Expression
 
 GO_TIME = "%Y-%m-%d %H:%M:%S"
 """How Versus' `formatTime` prints."""
-
-
-MAX_ELEMENTS = 500
-"""Arguments of one function."""
-
-
-class Place(Protocol):
-    """What a function may know of the world."""
-
-    @property
-    def environ(self) -> Mapping[str, str]: ...
-
-    @property
-    def remark(self) -> Callable[[str], None]: ...
-
-
-@dataclass(frozen=True)
-class Arguments:
-    call: Call
-    value: Callable[[Expression], Code]
-    truth: Callable[[Expression], Code]
-    place: Place
-    as_truth: bool
-    """Nobody asks for more than whether it is true."""
-
-    def __len__(self) -> int:
-        return len(self.call.arguments)
-
-    def all(self, least: int, most: int | None = None) -> list[Code]:
-        """The values of all, which must be so many."""
-        self.count(least, most)
-        return [self.value(argument) for argument in self.call.arguments]
-
-    def count(self, least: int, most: int | None = None) -> None:
-        if not least <= len(self) <= (MAX_ELEMENTS if most is None else most):
-            raise UnconvertibleError(f"`{self.call.name}` has too many or too few arguments")
-
-    def constant(self, index: int) -> str | None:
-        """The text that an argument is, when it is one."""
-        if index >= len(self):
-            return None
-        argument = self.call.arguments[index]
-        is_text = isinstance(argument, Constant) and isinstance(argument.value, str)
-        return argument.value if is_text else None  # type: ignore[return-value, union-attr]
-
-    def subject_first(self, least: int, most: int | None = None) -> list[Code]:
-        """The values of all, what the function works on first. Versus' functions take that first, and so a pipe, which hands
-        it over last, does not do what Versus' guide says; here it does."""
-        values = self.all(least, most)
-        if not self.call.is_piped or len(values) == 1:
-            return values
-        self.place.remark(
-            f"Go hands what is piped into `{self.call.name}` over as its last argument; here it is the first, "
-            "as Versus' guide means it"
-        )
-        return [values[-1], *values[:-1]]
 
 
 Function = Callable[[Arguments], Code]
@@ -97,9 +39,7 @@ def _same(arguments: Arguments) -> Code:
 
 def _contains(arguments: Arguments) -> Code:
     if arguments.constant(0) is not None and arguments.constant(1) is None and not arguments.call.is_piped:
-        arguments.place.remark(
-            "`contains` looks into its first argument, a constant; perhaps turn them round"
-        )
+        arguments.remark("`contains` looks into its first argument, a constant; perhaps turn them round")
     return _filter_with("contains", 1)(arguments)
 
 
@@ -201,9 +141,7 @@ def _printf(arguments: Arguments) -> Code:
     if layout is None:
         raise UnconvertibleError("the layout of `printf` must be a constant")
     if "<" in layout:
-        arguments.place.remark(
-            "a `<` in a value is printed as text; use `link`, or write it where it is printed"
-        )
+        arguments.remark("a `<` in a value is printed as text; use `link`, or write it where it is printed")
     return inline(layout, arguments.all(1)[1:])
 
 
@@ -226,9 +164,7 @@ def _format(arguments: Arguments) -> Code:
 
 def _now(arguments: Arguments) -> Code:
     arguments.count(0, 0)
-    arguments.place.remark(
-        "`now` is when the incident was opened: a message is rendered again whenever it changes"
-    )
+    arguments.remark("`now` is when the incident was opened: a message is rendered again whenever it changes")
     return Code("incident.opened_at")
 
 
@@ -236,9 +172,9 @@ def _env(arguments: Arguments) -> Code:
     name = arguments.constant(0)
     if name is None or len(arguments) != 1:
         raise UnconvertibleError("`env` of what is not a constant")
-    value = arguments.place.environ.get(name, "")
+    value = arguments.environ.get(name, "")
     here = "as it is set here" if value else "as empty: it is not set here"
-    arguments.place.remark(f"templates read no environment; {name} is written in {here}")
+    arguments.remark(f"templates read no environment; {name} is written in {here}")
     return code.text(value)
 
 
