@@ -79,8 +79,8 @@ def render(
 def convert_template(file: Path, target: Path | None) -> None:
     """Turn FILE, a Go template of Versus Incident, into a Jinja2 template.
 
-    What cannot be converted stays in it as a comment, is told with its line, and makes the exit code 1. So is what is converted,
-    but does not do quite the same.
+    What cannot be converted stays in it as a comment, is told with its line, and makes the exit code 1. What is converted but does
+    not do quite the same is told, too.
     """
     from ops.convert.conversion import convert  # noqa: PLC0415
     from ops.convert.report import is_jinja, report  # noqa: PLC0415
