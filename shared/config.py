@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from shared.commands import Flapping, Rules
+from shared.config_routes import Match, Mention
 from shared.config_values import (
     BaseUrl,
     Concurrency,
@@ -24,6 +25,7 @@ from shared.config_values import (
     UrlWithSlash,
     Variable,
 )
+from shared.matchers import Matcher
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  in a container the port is reachable only where it is published
 PROVIDERS = ("servicenow", "aws_incident_manager", "pagerduty", "incident_io")
@@ -75,6 +77,23 @@ class MessageProperties(Section):
     )
 
 
+class RouteConfig(Section):
+    match: Match = Field(
+        description='Matchers as in Alertmanager, `severity="critical"`, `team=~"db.*"`: one text, or a list of them; all must '
+        "fit. See [Slack](slack.md).",
+    )
+    channel_id: str | None = Field(
+        None, description="Channel for these alerts. Without it: `alert.slack.channel_id`."
+    )
+    mention: Mention = Field(
+        {}, description="Whom to call for these alerts. Without it: `alert.slack.mention`."
+    )
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        return tuple(matcher for together in self.match for matcher in together)
+
+
 class FlapConfig(Section):
     count: int = Field(
         3,
@@ -93,11 +112,40 @@ class FlapConfig(Section):
         return Flapping(self.count, timedelta(minutes=self.window_minutes), loud) if self.count else None
 
 
+class PaceConfig(Section):
+    per_second: float = Field(
+        1,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Calls a second that one channel gets, over all replicas. Slack takes about one. 0: no pace, only Slack's "
+        "own Retry-After holds calls back.",
+    )
+    burst: int = Field(3, ge=1, le=100, description="Calls that may come at once after a pause in a channel.")
+
+    @property
+    def interval(self) -> timedelta:
+        """Between two calls; zero: none."""
+        return timedelta(seconds=1 / self.per_second) if self.per_second else timedelta(0)
+
+
 class SlackConfig(Section):
     enable: Annotated[bool, Variable("SLACK_ENABLE")] = Field(False, description="Tell people in Slack.")
     token: Token | None = Field(None, description="Bot token, `xoxb-…`. Required when Slack is enabled.")
     channel_id: str | None = Field(
         None, description="Channel that gets the messages, `C…`. Required when Slack is enabled."
+    )
+    mention: Mention = Field(
+        {},
+        description="Whom a message calls while its incident waits for somebody: `@here`, `@channel`, `@everyone`, a user group `S…`, "
+        "a person `U…`, a list of these, or `none`. One for all, or by severity (`critical: ...`, `default: ...`).",
+    )
+    routes: tuple[RouteConfig, ...] = Field(
+        (),
+        description="Which alerts go to another channel or call somebody else. The first that fits counts.",
+    )
+    fallback_channel_id: str | None = Field(
+        None, description="Channel that is told when another one does not take messages, and how to mend it."
     )
     template_path: Path = Field(
         Path("config/slack_message.tmpl"),
@@ -111,10 +159,17 @@ class SlackConfig(Section):
     timeout_seconds: Seconds = Field(10, description="How long to wait for an answer of Slack.")
     message_properties: MessageProperties = MessageProperties()
     flap: FlapConfig = FlapConfig()
+    pace: PaceConfig = PaceConfig()
 
     @property
     def timeout(self) -> timedelta:
         return timedelta(seconds=self.timeout_seconds)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Every channel that is configured, each once."""
+        named = (self.channel_id, *(route.channel_id for route in self.routes), self.fallback_channel_id)
+        return tuple(dict.fromkeys(channel for channel in named if channel))
 
 
 class AlertConfig(Section):
@@ -336,6 +391,10 @@ class Config(Section):
         "",
         description="Base URL under which people's browsers reach ingest; acknowledge links begin with it. "
         "Empty: `http://localhost:PORT`.",
+    )
+    console_url: BaseUrl = Field(
+        "",
+        description="Base URL under which people's browsers reach the console; Slack messages link to it. Empty: no link.",
     )
     gateway_secret: Annotated[SecretStr | None, Variable("GATEWAY_SECRET")] = Field(
         None, description="Signs the acknowledge links. Empty: a key is made once and kept in Redis."

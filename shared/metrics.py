@@ -1,5 +1,7 @@
 """Every metric of Ackstream, declared before it is used. Prefix `ackstream_`, base units."""
 
+import contextlib
+
 from prometheus_client import Counter, Gauge, Histogram
 
 NOTIFICATIONS = Counter(
@@ -29,7 +31,22 @@ PARKED = Counter(
     "ackstream_parked", "Attempts that failed for a reason that only a person can mend", ["target"]
 )
 DELIVERIES = Counter("ackstream_deliveries", "Calls to Slack by result", ["call", "result"])
+SLACK_CHANNEL_OK = Gauge(
+    "ackstream_slack_channel_ok",
+    "1: the bot may post there; 0: a person must mend something; absent: it cannot be seen",
+    ["channel"],
+)
 DELIVERY_SECONDS = Histogram("ackstream_delivery_seconds", "Time of one call to Slack", ["call"])
+SLACK_WAITING = Gauge(
+    "ackstream_slack_waiting",
+    "Calls to Slack that wait for their channel's turn, over all replicas",
+    ["kind"],
+)
+SLACK_ADMISSIONS = Counter(
+    "ackstream_slack_admissions",
+    "Calls to Slack that were made at once, or had to wait for their channel's turn",
+    ["kind", "result"],
+)
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
 ESCALATION_LATENESS = Histogram(
     "ackstream_escalation_lateness_seconds",
@@ -37,3 +54,9 @@ ESCALATION_LATENESS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
 )
 BUILD = Gauge("ackstream_build_info", "Always 1; the labels tell the version", ["version", "service"])
+
+
+def forget(gauge: Gauge, label: str) -> None:
+    """Its value is not known (any more); no matter whether there was one."""
+    with contextlib.suppress(KeyError):
+        gauge.remove(label)

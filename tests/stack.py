@@ -33,6 +33,7 @@ alert:
     template_path: {root}/config/slack_message.tmpl
     api_url: {slack}
     timeout_seconds: {timeout}
+    pace: {{per_second: {per_second}}}
 oncall:
   enable: true
   wait_minutes: {wait_minutes}
@@ -61,6 +62,7 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
 
     `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
+    `per_second`: calls to Slack that a channel gets; 0: as many as come.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Stack:
         *,
         wait_minutes: float = 3,
         timeout: float = 3,
+        per_second: float = 0,
         constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
@@ -91,6 +94,7 @@ class Stack:
             redis=f"url: {redis_url}" if redis_url else "host: ''",
             wait_minutes=wait_minutes,
             timeout=timeout,
+            per_second=per_second,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from shared import metrics
 from shared.backoff import LONGEST_RETRY_AFTER
@@ -49,6 +50,8 @@ _BY_ERROR = {
                 "restricted_action_thread_only_channel",
                 "cant_update_message",
             ),
+            # chat.update's words for an archived channel, and for a workspace where messages may not be edited (so late)
+            *("is_inactive", "edit_window_closed"),
         ),
         Failure.NEEDS_PERSON,
     ),
@@ -69,18 +72,21 @@ HISTORY = "conversations.history"
 """Slack counts its calls by themselves, those for all channels together."""
 
 REPLIES = "conversations.replies"
-READING = {HISTORY: "GET", REPLIES: "GET"}
+READING = {HISTORY: "GET", REPLIES: "GET", "conversations.info": "GET"}
 PAGE, PAGES = 200, 5
 """Messages per page of a channel's history, and how many pages back we look."""
 
 
 class SlackCallError(Exception):
-    """A call that did not succeed. The message is Slack's own word where there is one."""
+    """A call that did not succeed. The message is Slack's own word where there is one. `needed`: the scope that is missing."""
 
-    def __init__(self, failure: Failure, error: str, retry_after: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self, failure: Failure, error: str, retry_after: timedelta = timedelta(0), needed: str = ""
+    ) -> None:
         super().__init__(error)
         self.failure = failure
         self.retry_after = retry_after
+        self.needed = needed
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,25 @@ class Found:
 
     ts: str
     revision: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whose the token is. `scopes`: None when Slack does not say."""
+
+    name: str
+    team: str
+    scopes: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`name`: empty for direct messages."""
+
+    name: str
+    is_member: bool
+    is_private: bool
+    is_archived: bool
 
 
 class Slack:
@@ -146,6 +171,26 @@ class Slack:
             arguments["cursor"] = cursor
         return found[::-1]
 
+    async def identity(self) -> Identity:
+        """auth.test. Raises SlackCallError."""
+        answer = await self._answer("auth.test", {})
+        headers = {name.lower(): value for name, value in dict(answer.headers).items()}
+        granted = headers.get("x-oauth-scopes")
+        scopes = None if granted is None else frozenset(scope.strip() for scope in granted.split(","))
+        return Identity(answer.get("user") or "", answer.get("team") or "", scopes)
+
+    async def conversation(self, channel: str) -> Conversation:
+        """conversations.info. Raises SlackCallError."""
+        answer = await self._call("conversations.info", {"channel": channel})
+        seen = answer.get("channel") or {}
+        direct = bool(seen.get("is_im") or seen.get("is_mpim"))
+        return Conversation(
+            seen.get("name", ""),
+            is_member=bool(seen.get("is_member", direct)) or direct,
+            is_private=bool(seen.get("is_private", direct)),
+            is_archived=bool(seen.get("is_archived", False)),
+        )
+
     async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
         """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks at the latest PAGE
         replies. Needs a history scope. Raises SlackCallError."""
@@ -164,6 +209,10 @@ class Slack:
             await self._session.close()
 
     async def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return cast("dict[str, Any]", (await self._answer(method, arguments)).data)
+
+    async def _answer(self, method: str, arguments: dict[str, Any]) -> AsyncSlackResponse:
+        """With a JSON object as its data. Raises SlackCallError."""
         started = time.monotonic()
         try:
             # What only reads takes its arguments from the query.
@@ -180,7 +229,7 @@ class Slack:
         finally:
             metrics.DELIVERY_SECONDS.labels(method).observe(time.monotonic() - started)
         metrics.DELIVERIES.labels(method, "ok").inc()
-        return answer.data
+        return answer
 
     def _client(self) -> AsyncWebClient:
         if self._session is None:
@@ -215,13 +264,15 @@ def _classify_answer(error: SlackApiError) -> SlackCallError:
     response = error.response
     status = getattr(response, "status_code", 200)  # an answer that is no JSON comes as something else
     data = getattr(response, "data", None)
-    word = data.get("error", "") if isinstance(data, dict) else ""
+    data = data if isinstance(data, dict) else {}
+    word = data.get("error", "")
     if status == HTTPStatus.TOO_MANY_REQUESTS or word in ("ratelimited", "rate_limited"):
         return SlackCallError(
             Failure.TRANSIENT, "ratelimited", _retry_after(getattr(response, "headers", {}))
         )
     if word:
-        return SlackCallError(_BY_ERROR.get(word, Failure.TRANSIENT), word)
+        failure, needed = _BY_ERROR.get(word, Failure.TRANSIENT), str(data.get("needed") or "")
+        return SlackCallError(failure, word, needed=needed)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SlackCallError(Failure.TRANSIENT, f"Slack answered {status}")
     return SlackCallError(Failure.AMBIGUOUS, "Slack's answer is not JSON")
