@@ -112,6 +112,23 @@ class FlapConfig(Section):
         return Flapping(self.count, timedelta(minutes=self.window_minutes), loud) if self.count else None
 
 
+class PaceConfig(Section):
+    per_second: float = Field(
+        1,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Calls a second that one channel gets, over all replicas. Slack takes about one. 0: no pace, only Slack's "
+        "own Retry-After holds calls back.",
+    )
+    burst: int = Field(3, ge=1, le=100, description="Calls that may come at once after a pause in a channel.")
+
+    @property
+    def interval(self) -> timedelta:
+        """Between two calls; zero: none."""
+        return timedelta(seconds=1 / self.per_second) if self.per_second else timedelta(0)
+
+
 class SlackConfig(Section):
     enable: Annotated[bool, Variable("SLACK_ENABLE")] = Field(False, description="Tell people in Slack.")
     token: Token | None = Field(None, description="Bot token, `xoxb-…`. Required when Slack is enabled.")
@@ -142,6 +159,7 @@ class SlackConfig(Section):
     timeout_seconds: Seconds = Field(10, description="How long to wait for an answer of Slack.")
     message_properties: MessageProperties = MessageProperties()
     flap: FlapConfig = FlapConfig()
+    pace: PaceConfig = PaceConfig()
 
     @property
     def timeout(self) -> timedelta:

@@ -27,9 +27,30 @@ PROBE = "ackstream:probe"
 PROBE_LIFETIME = 10_000
 
 
+_SLACK = "{ackstream:slack}"
+"""What concerns channels, and not one incident, lies together: a script needs several of these keys at once."""
+
+WAITING_LIFETIME = timedelta(days=7)
+"""Of the keys in which calls wait for their channel's turn, counted from the last one that began to wait."""
+
+SLACK_TURNS = f"{_SLACK}:turns"
+"""Sorted set: channel → Unix milliseconds at which its next call may be made. Lives WAITING_LIFETIME."""
+
+
 def slack_hold(channel: str) -> str:
     """String: present while Slack's own Retry-After forbids calls for `channel`, or of a method; it lives just as long."""
-    return f"ackstream:slack-hold:{channel}"
+    return f"{_SLACK}:hold:{channel}"
+
+
+def slack_bucket(channel: str) -> str:
+    """String: Unix milliseconds at which all tokens of `channel` are back; it lives until then."""
+    return f"{_SLACK}:bucket:{channel}"
+
+
+def slack_queue(channel: str) -> str:
+    """Sorted set: what a call waits for (an incident's id) → its urgency, then since when. Lives WAITING_LIFETIME; what is lost
+    with it comes back by the incidents' due times."""
+    return f"{_SLACK}:queue:{channel}"
 
 
 ALARM_LIFETIME = timedelta(hours=1)

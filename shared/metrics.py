@@ -37,6 +37,16 @@ SLACK_CHANNEL_OK = Gauge(
     ["channel"],
 )
 DELIVERY_SECONDS = Histogram("ackstream_delivery_seconds", "Time of one call to Slack", ["call"])
+SLACK_WAITING = Gauge(
+    "ackstream_slack_waiting",
+    "Calls to Slack that wait for their channel's turn, over all replicas",
+    ["kind"],
+)
+SLACK_ADMISSIONS = Counter(
+    "ackstream_slack_admissions",
+    "Calls to Slack that were made at once, or had to wait for their channel's turn",
+    ["kind", "result"],
+)
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
 ESCALATION_LATENESS = Histogram(
     "ackstream_escalation_lateness_seconds",

@@ -108,8 +108,10 @@ class Script:
     sha: str
 
     @classmethod
-    def named(cls, name: str) -> "Script":
-        source = resources.files("shared").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    def named(cls, *names: str) -> "Script":
+        """Of several, the first ones are what the last one builds on."""
+        folder = resources.files("shared").joinpath("lua")
+        source = "\n".join(folder.joinpath(f"{name}.lua").read_text(encoding="utf-8") for name in names)
         return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 

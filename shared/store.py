@@ -124,13 +124,19 @@ class Store:
         due = incident.delivery_due or (None if incident.is_shown else now)
         return await self._schedule(_keys_of(incident.id).deliveries, incident, due)
 
+    async def look_again(self, incident: Incident, at: datetime) -> None:
+        """The notifier's due time is `at`, unless the incident has moved on: then whoever moved it has seen to that."""
+        keys = _keys_of(incident.id)
+        args: list[str | int] = [incident.id, incident.version, _milliseconds(at), "moved"]
+        await self._scripts.run(_SCHEDULE, [keys.deliveries, keys.incident(incident.id)], args)
+
     async def schedule_expiry(self, incident: Incident) -> bool:
         """The same for the time of its last mention, by which an incident that is not closed expires."""
         return await self._schedule(_keys_of(incident.id).mentions, incident, incident.mentioned_at)
 
     async def _schedule(self, due_times: str, incident: Incident, due: datetime | None) -> bool:
         key = _keys_of(incident.id).incident(incident.id)
-        args: list[str | int] = [incident.id, incident.version, _milliseconds(due)]
+        args: list[str | int] = [incident.id, incident.version, _milliseconds(due), ""]
         return bool(await self._scripts.run(_SCHEDULE, [due_times, key], args))
 
     async def is_acknowledged(self, incident_id: str) -> bool:

@@ -33,6 +33,7 @@ alert:
     template_path: {root}/config/slack_message.tmpl
     api_url: {slack}
     timeout_seconds: {timeout}
+    pace: {{per_second: {per_second}}}
 oncall:
   enable: true
   wait_minutes: {wait_minutes}
@@ -61,6 +62,7 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
 
     `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
+    `per_second`: calls to Slack that a channel gets; 0: as many as come.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Stack:
         *,
         wait_minutes: float = 3,
         timeout: float = 3,
+        per_second: float = 0,
         constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
@@ -91,6 +94,7 @@ class Stack:
             redis=f"url: {redis_url}" if redis_url else "host: ''",
             wait_minutes=wait_minutes,
             timeout=timeout,
+            per_second=per_second,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config
@@ -192,7 +196,12 @@ class Stack:
             return await client.post(f"{self.url}/api/incidents{query}", **content, **options)
 
     def messages(self, channel: str = "C0TEST") -> list[dict[str, Any]]:
-        return self.sandbox.world.slack.messages(channel)
+        """What the channel shows; threads are shut."""
+        return [message for message in self.sandbox.world.slack.messages(channel) if not is_reply(message)]
+
+    def replies(self, channel: str = "C0TEST") -> list[dict[str, Any]]:
+        """What all threads of the channel show."""
+        return [message for message in self.sandbox.world.slack.messages(channel) if is_reply(message)]
 
     def records(self, instance: str = "main") -> list[dict[str, Any]]:
         return self.sandbox.world.servicenow.rows(instance, "incident")
@@ -206,6 +215,10 @@ class Stack:
         )
         first: dict[str, Any] = found[0]
         return first
+
+
+def is_reply(message: dict[str, Any]) -> bool:
+    return message.get("thread_ts") not in (None, message["ts"])
 
 
 def clean_environment() -> dict[str, str]:

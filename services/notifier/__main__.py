@@ -1,30 +1,36 @@
 """Wiring of the notifier service."""
 
+import asyncio
+import contextlib
+from datetime import timedelta
 from pathlib import Path
 
 from starlette.applications import Starlette
 
 from services.notifier.alarm import Alarm
 from services.notifier.channel_health import ChannelHealth
-from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.routing import Routing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate, TemplateError
+from shared.chores import every
 from shared.config import Config
 from shared.consumer import Consumer, Handler
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
-from shared.health import health_routes
-from shared.keys import Keys
+from shared.health import Check, health_routes
+from shared.keys import SLACK_TURNS, Keys
 from shared.links import AckLinks
+from shared.redis_client import StoreUnavailableError
 from shared.retention import Retention
-from shared.service import Redises, Service, StartError, ack_keys, main, readiness
+from shared.service import Job, Redises, Service, StartError, ack_keys, main, readiness
 from shared.store import Store
 from shared.stream import Entry, StreamReader
 
 GROUP = "notifier"
+TELL_WAITING = timedelta(seconds=5)
 
 
 async def serve(service: Service, config: Config) -> None:
@@ -33,7 +39,8 @@ async def serve(service: Service, config: Config) -> None:
     dead_letters, concurrency = DeadLetters(redises.scripts), config.notifier.concurrency
     slack = config.alert.slack
     retention = Retention(redises.scripts, keys.events, config.redis.events_age, service.stopping)
-    jobs, checks = [retention.run], {}
+    jobs: list[Job] = [retention.run]
+    checks: dict[str, Check] = {}
     handle: Handler = _nobody_listens
     client = Slack(slack.token.get_secret_value() if slack.token else "", slack.api_url, slack.timeout)
     if slack.enable:
@@ -50,15 +57,23 @@ async def serve(service: Service, config: Config) -> None:
         store = Store(redises.scripts, config.rules)
         health = ChannelHealth(client, slack.channels, service.stopping)
         alarm = Alarm(client, redises.scripts, slack.fallback_channel_id, health.look_soon)
-        hold = ChannelHold(redises.scripts)
-        notifier = Notifier(store, client, hold, appearance, slack.timeout, alarm)
+        pacing = Pacing(redises.scripts, Pace(slack.pace.interval, slack.pace.burst))
+        notifier = Notifier(store, client, pacing, appearance, slack.timeout, alarm)
         handle = notifier.handle
         due_times = DueTimes(redises.scripts, keys.deliveries)
         poller = Poller(
             due_times, notifier.show_due, service.stopping, name="deliveries", concurrency=concurrency
         )
-        jobs += [poller.run, health.run]
-        checks["deliveries"] = poller.check
+        turns = Poller(
+            DueTimes(redises.scripts, SLACK_TURNS),
+            notifier.take_turn,
+            service.stopping,
+            name="turns",
+            concurrency=concurrency,
+            woken=pacing.woken,
+        )
+        jobs += [poller.run, turns.run, health.run, lambda: tell_waiting(pacing, service.stopping)]
+        checks |= {"deliveries": poller.check, "turns": turns.check}
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
     app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check, **checks)))
     await service.run(app, config.notifier.host, config.notifier.health_port, [consumer.run, *jobs])
@@ -78,6 +93,14 @@ def look(config: Config) -> Look:
     return Look(
         properties.button_text, properties.button_style, properties.disable_button, config.console_url
     )
+
+
+async def tell_waiting(pacing: Pacing, stopping: asyncio.Event) -> None:
+    async def tell() -> None:
+        with contextlib.suppress(StoreUnavailableError):  # the gauges stay as they were
+            await pacing.tell_waiting()
+
+    await every(TELL_WAITING, tell, stopping)
 
 
 async def _nobody_listens(_: Entry) -> None:

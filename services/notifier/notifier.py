@@ -10,14 +10,15 @@ from typing import Any
 import structlog
 
 from services.notifier.alarm import Alarm
-from services.notifier.hold import ChannelHold
 from services.notifier.lost_post import SLACK_GRACE, LostPost, Sight
 from services.notifier.message import Look, plain_message
+from services.notifier.pacing import Pacing
 from services.notifier.rendering import may_be_acknowledged_in_time, render
 from services.notifier.routing import Routing, calling
 from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate
 from services.notifier.thread import reply
+from services.notifier.urgency import urgency
 from shared.backoff import backoff
 from shared.commands import (
     BeginDelivery,
@@ -33,8 +34,9 @@ from shared.failures import tell_failure
 from shared.identity import is_incident_id
 from shared.incident import NOT_TRUSTED, Incident
 from shared.links import AckLinks, expiry
-from shared.store import Store
+from shared.store import Loaded, Store
 from shared.stream import Entry, UndecodableError
+from shared.transitions import advance
 
 INVISIBLE = {
     EventType.NOTIFIED,
@@ -51,6 +53,21 @@ INVISIBLE = {
 
 TIME_TO_COMMIT = timedelta(seconds=10)
 """What a lease allows beyond the calls themselves."""
+
+SAFETY_NET = timedelta(minutes=1)
+"""How often to see to it that who waits for a turn still stands in the queue, should Redis have lost that."""
+
+BEGUN = (Reason.DELIVERY_BEGUN, Reason.DELIVERY_TAKEN_OVER)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """`begun`: it was for us to make. `called`: Slack was asked to post or to edit. `overtaken`: something has happened meanwhile
+    that the message does not show."""
+
+    begun: bool
+    called: bool = False
+    overtaken: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,15 +86,15 @@ class Notifier:
         self,
         store: Store,
         slack: Slack,
-        hold: ChannelHold,
+        pacing: Pacing,
         appearance: Appearance,
         timeout: timedelta,
         alarm: Alarm | None = None,
     ) -> None:
         self._store = store
         self._slack = slack
-        self._hold = hold
-        self._lost_post = LostPost(slack, hold)
+        self._pacing = pacing
+        self._lost_post = LostPost(slack, pacing.hold)
         self._appearance = appearance
         self._alarm = alarm
         # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
@@ -98,46 +115,78 @@ class Notifier:
             await self._store.settle_delivery(incident_id)
 
     async def show(self, incident_id: str) -> bool:
-        """Post, edit or leave alone, until the message shows the present or an attempt has failed and a later one is due.
-        Whether there was anything to do for us."""
-        begun_once = False
+        """Post, edit or leave alone, until the message shows the present, or waits for its channel's turn, or an attempt has
+        failed and a later one is due. Whether there was anything to do for us."""
+        concerned = False
         while True:
-            token, started = secrets.token_hex(8), time.monotonic()
-            begun = await self._store.apply(incident_id, BeginDelivery(token, self._lease))
-            if begun.reason not in (Reason.DELIVERY_BEGUN, Reason.DELIVERY_TAKEN_OVER):
-                self._log.debug("not_delivered", incident=incident_id, reason=begun.reason)
-                return begun_once
-            begun_once = True
-            outcome = await self._deliver(incident_id, token, started)
-            if outcome is None:
-                return False
-            done = await self._store.apply(incident_id, outcome)
-            if done.reason is Reason.DUPLICATE_MESSAGE and isinstance(outcome, Delivered):
-                await self._lost_post.take_away(incident_id, outcome.channel, outcome.ts)
-            self._log_outcome(incident_id, outcome, done.reason)
-            if self._alarm and done.incident:
-                await self._alarm.heed(done.incident, self._channel_of(done.incident), outcome)
-            if isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown:
+            loaded = await self._store.load(incident_id)
+            incident = loaded.incident
+            if incident is None or not self._is_owed(incident, loaded):
+                return concerned
+            channel = self._channel_of(incident)
+            if not await self._pacing.admit(channel, incident_id, urgency(incident)):
+                await self._store.look_again(incident, loaded.now + SAFETY_NET)
                 return True
+            attempt = await self._attempt(incident_id)
+            if not attempt.called:
+                await self._pacing.give_back(channel)
+            concerned = concerned or attempt.begun
+            if not attempt.overtaken:
+                return concerned
 
-    async def _deliver(self, incident_id: str, token: str, started: float) -> Command | None:
-        """What came of one attempt. `started`: monotonic time before the lease was taken."""
+    async def take_turn(self, channel: str) -> None:
+        """Whatever waits for `channel` most urgently: make its message show the present."""
+        turn = await self._pacing.take(channel, self._lease)
+        if turn is None:
+            return
+        attempt = await self._attempt(turn.member)
+        await self._pacing.done(channel, turn, called=attempt.called)
+        if attempt.overtaken:
+            await self.show(turn.member)
+
+    def _is_owed(self, incident: Incident, loaded: Loaded) -> bool:
+        """Whether an attempt would begin now."""
+        reason = advance(incident, BeginDelivery("", self._lease), loaded.now).reason
+        if reason not in BEGUN:
+            self._log.debug("not_delivered", incident=incident.id, reason=reason)
+        return reason in BEGUN
+
+    async def _attempt(self, incident_id: str) -> Attempt:
+        """One, by who has a token of the channel."""
+        token, started = secrets.token_hex(8), time.monotonic()
+        begun = await self._store.apply(incident_id, BeginDelivery(token, self._lease))
+        if begun.reason not in BEGUN:
+            self._log.debug("not_delivered", incident=incident_id, reason=begun.reason)
+            return Attempt(begun=False)
+        outcome, called = await self._deliver(incident_id, token, started)
+        if outcome is None:
+            return Attempt(begun=False)
+        done = await self._store.apply(incident_id, outcome)
+        if done.reason is Reason.DUPLICATE_MESSAGE and isinstance(outcome, Delivered):
+            await self._lost_post.take_away(incident_id, outcome.channel, outcome.ts)
+        self._log_outcome(incident_id, outcome, done.reason)
+        if self._alarm and done.incident:
+            await self._alarm.heed(done.incident, self._channel_of(done.incident), outcome)
+        is_over = isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown
+        return Attempt(begun=True, called=called, overtaken=not is_over)
+
+    async def _deliver(self, incident_id: str, token: str, started: float) -> tuple[Command | None, bool]:
+        """What came of one attempt, and whether Slack was asked to post or to edit. `started`: monotonic time before the lease was
+        taken."""
         loaded = await self._store.load(incident_id)
         incident = loaded.incident
         if incident is None:
-            return None
+            return None, False
         channel = self._channel_of(incident)
-        if held := await self._hold.remaining(channel):
-            return DeliveryFailed(token, "ratelimited", backoff(0, retry_after=held), put_off=True)
         sight = await self._look(incident, channel, token)
         if sight.command:
-            return sight.command
+            return sight.command, False
         if time.monotonic() - started > (self._lease - 2 * self._timeout).total_seconds():
             # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
-            return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True)
+            return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True), False
         if _has_only_notes(incident):
-            return await self._tell(incident, token)
-        return await self._show(incident, loaded.body, channel, token, blind=sight.blind)
+            return await self._tell(incident, token), True
+        return await self._show(incident, loaded.body, channel, token, blind=sight.blind), True
 
     async def _look(self, incident: Incident, channel: str, token: str) -> Sight:
         """What became of an earlier attempt, where we are in doubt. To edit a message once more does no harm."""
@@ -199,6 +248,7 @@ class Notifier:
             plain = plain_message(
                 incident, f"Slack refused the full message: {error}", self._ack_url(incident)
             )
+            await self._pacing.charge(channel)
             return await self._post_or_edit(incident, channel, self._calling(incident, plain))
 
     async def _post_or_edit(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:
@@ -217,7 +267,7 @@ class Notifier:
             # Somebody deleted it. That is their word; the state is kept, and nothing is posted behind their back.
             return Delivered(token, incident.message.channel, incident.message.ts, incident.revision)
         if error.retry_after:
-            await self._hold.set(channel, error.retry_after)
+            await self._pacing.hold.set(channel, error.retry_after)
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
         wait = backoff(incident.delivery.attempts, retry_after=error.retry_after, needs_person=needs_person)
         doubt = timedelta(0) if blind else None

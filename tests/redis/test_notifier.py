@@ -13,12 +13,12 @@ from sandbox.faults import Fault
 from sandbox.server import Running
 from services.notifier import lost_post
 from services.notifier import notifier as notifier_module
-from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Posted, Slack
 from services.notifier.template import MessageTemplate
-from shared.commands import Acknowledge, Delivered, Repost
+from shared.commands import Acknowledge, Command, Delivered, Repost, Step
 from shared.keys import Keys
 from shared.links import AckLinks
 from shared.redis_client import Scripts
@@ -28,6 +28,7 @@ from tests.redis.conftest import Stall, now, opened
 from tests.waiting import wait_until
 
 SECOND = timedelta(seconds=1)
+UNPACED = Pace(timedelta(0), 1)
 RED, AMBER, GREEN = "#C70039", "#F2A900", "#36A64F"
 
 
@@ -54,16 +55,16 @@ async def slack(sandbox: Running) -> AsyncIterator[Slack]:
     await slack.close()
 
 
-def made(store: Store, slack: Slack, scripts: Scripts, template: Path) -> Notifier:
+def made(store: Store, slack: Slack, pacing: Pacing, template: Path) -> Notifier:
     links = AckLinks("https://ack.example.com", ("key",))
     look = Look("Acknowledge Alert", "primary", disable_button=False)
     appearance = Appearance("C1", MessageTemplate.load(template), look, links)
-    return Notifier(store, slack, ChannelHold(scripts), appearance, SECOND)
+    return Notifier(store, slack, pacing, appearance, SECOND)
 
 
 @pytest.fixture
 def notifier(store: Store, slack: Slack, scripts: Scripts, template: Path) -> Notifier:
-    return made(store, slack, scripts, template)
+    return made(store, slack, Pacing(scripts, UNPACED), template)
 
 
 def misbehave(sandbox: Running, kind: str, match: str = "", **more: object) -> None:
@@ -137,7 +138,7 @@ async def test_ten_notifiers_at_once_post_one_message(
     client: Redis, store: Store, slack: Slack, scripts: Scripts, template: Path, sandbox: Running
 ) -> None:
     incident = await opened(store)
-    crowd = [made(Store(Scripts(client)), slack, scripts, template) for _ in range(10)]
+    crowd = [made(Store(Scripts(client)), slack, Pacing(scripts, UNPACED), template) for _ in range(10)]
     await asyncio.gather(*(one.show(incident) for one in crowd))
     assert posts(sandbox) == 1
 
@@ -154,11 +155,11 @@ async def test_no_call_for_a_channel_inside_its_retry_after(
         await notifier.show(first)
     await notifier.show(elsewhere)
     assert (posts(sandbox), len(sandbox.world.slack.messages("C2"))) == (2, 1)
-    assert (await now(store, second)).delivery.error == "ratelimited"
+    assert (await now(store, second)).delivery.attempts == 0
 
     async def both() -> bool:
         await notifier.show(first)
-        await notifier.show(second)
+        await notifier.take_turn("C1")
         return len(sandbox.world.slack.messages("C1")) == 2
 
     await wait_until(both, "both messages")
@@ -300,7 +301,7 @@ async def test_a_template_that_fails_costs_its_beauty_not_the_page(
     store: Store, slack: Slack, scripts: Scripts, template: Path, sandbox: Running
 ) -> None:
     template.write_text("{{ 1 // body.zero }}")
-    await made(store, slack, scripts, template).show(await opened(store, body='{"zero": 0}'))
+    await made(store, slack, Pacing(scripts, UNPACED), template).show(await opened(store, body='{"zero": 0}'))
     assert "HighLatency" in the_message(sandbox)["text"]
     assert "ZeroDivisionError" in the_message(sandbox)["text"]
 
@@ -404,13 +405,14 @@ async def test_who_was_stalled_before_the_post_sends_nothing(
     """Its lease may be over by the time that its request arrives, and somebody else has posted."""
     incident, stall = await opened(store), Stall()
     monkeypatch.setattr(notifier_module, "time", stall)
-    remaining = notifier._hold.remaining  # noqa: SLF001
+    apply = store.apply
 
-    async def ask_and_stall(channel: str) -> timedelta | None:
+    async def begin_and_stall(incident_id: str, command: Command) -> Step:
+        step = await apply(incident_id, command)
         stall.seconds += 13  # of a lease of 13
-        return await remaining(channel)
+        return step
 
-    monkeypatch.setattr(notifier._hold, "remaining", ask_and_stall)  # noqa: SLF001
+    monkeypatch.setattr(store, "apply", begin_and_stall)
     await notifier.show(incident)
     assert posts(sandbox) == 0
     assert (await now(store, incident)).delivery.error == "stalled before the request"

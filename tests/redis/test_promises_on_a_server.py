@@ -31,9 +31,9 @@ from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
 from services.escalator.servicenow import EscalationError, Row
 from services.notifier import notifier as notifier_module
-from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Failure, Found, Posted, SlackCallError
 from services.notifier.template import MessageTemplate
 from shared import store as store_module
@@ -306,7 +306,7 @@ class Promises(RuleBasedStateMachine):
         look = Look("Acknowledge", "primary", disable_button=False)
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
-        return Notifier(self.store, slack, ChannelHold(self.scripts), appearance, TIMEOUT)
+        return Notifier(self.store, slack, Pacing(self.scripts, Pace(timedelta(0), 1)), appearance, TIMEOUT)
 
     @property
     def escalator(self) -> Escalator:
