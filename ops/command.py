@@ -10,6 +10,7 @@ import click
 from ops.night_commands import dead_letters, explain, parked, status
 from ops.options import Failure, config_option, data_dir_option, ingest_at, load, url_option
 from ops.replay.command import replay
+from ops.template_commands import convert_template, render
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -157,7 +158,7 @@ def test_alert(
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
-for command in (explain, status, parked, dead_letters, replay):
+for command in (explain, status, parked, dead_letters, replay, render, convert_template):
     main.add_command(command)
 
 
