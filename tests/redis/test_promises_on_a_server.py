@@ -44,6 +44,7 @@ from shared.keys import Keys
 from shared.links import AckLinks
 from shared.redis_client import Script, Scripts, StoreUnavailableError, connect
 from shared.store import Store
+from shared.storms import Storms
 from shared.stream import Entry
 from tests.episodes import MINUTE, NOON, alert, notification, resolved
 from tests.faults.conftest import many
@@ -200,7 +201,7 @@ class SlackOutside:
 
         await self._world.ask(effect, self.REFUSED, self.LOST, timedelta(0))
 
-    async def find(self, channel: str, incident_id: str, since: Any) -> list[Found]:
+    async def find(self, channel: str, incident_id: str, since: Any, field: str) -> list[Found]:
         def look() -> list[Found]:
             ours = [Found(ts, revision) for ts, id_, revision in self._world.messages if id_ == incident_id]
             return sorted(ours, key=lambda found: float(found.ts))
@@ -287,7 +288,8 @@ class Promises(RuleBasedStateMachine):
         look = Look("Acknowledge", "primary", disable_button=False)
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
-        return Notifier(self.store, slack, Pacing(self.scripts, Pace(timedelta(0), 1)), appearance, TIMEOUT)
+        pacing = Pacing(self.scripts, Pace(timedelta(0), 1))
+        return Notifier(self.store, slack, pacing, Storms(self.scripts), appearance, TIMEOUT)
 
     @property
     def escalator(self) -> Escalator:
