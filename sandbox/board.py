@@ -1,5 +1,7 @@
 """What the page shows, as fragments of HTML with a key each: the page replaces only the ones that changed."""
 
+import json
+import re
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,10 +19,12 @@ from sandbox.world import World
 PAGES = Path(__file__).parent / "pages"
 # A person reads the latest; a load test must not drown the browser.
 SHOWN = 60
+REPLIES_SHOWN = 6
 COLOURS = {"good": "#2eb67d", "warning": "#ecb22e", "danger": "#e01e5a"}
 STATES = {"1": "New", "2": "In Progress", "3": "On Hold", "6": "Resolved", "7": "Closed", "8": "Canceled"}
 # What a button may link to; Slack opens nothing else either.
 WEB = ("http://", "https://")
+MENTION = re.compile(r"<@(\w+)>")
 
 
 class Board:
@@ -30,35 +34,59 @@ class Board:
             loader=FileSystemLoader(PAGES), autoescape=True, trim_blocks=True, lstrip_blocks=True
         )
         self._pages.filters |= {
-            "mrkdwn": _rendered,
+            "mrkdwn": self._rendered,
+            "person": self._person,
             "colour": _colour,
             "web": _web_address,
             "moment": _moment,
+            "asked": _asked,
         }
         self._message = self._pages.get_template("message.html")
         self._record = self._pages.get_template("record.html")
 
     def page(self) -> str:
-        return self._pages.get_template("index.html").render(switches=SWITCHES)
+        return self._pages.get_template("index.html").render(
+            switches=SWITCHES, people=self._world.slack.people
+        )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, me: str = "") -> dict[str, Any]:
+        """`me`: whose eyes it is seen with, a user's id: there are messages for one person only."""
         slack, servicenow = self._world.slack, self._world.servicenow
         return {
-            "channels": [self._channel(channel) for channel in list(slack.channels.values())],
+            "channels": [self._channel(channel, me) for channel in list(slack.channels.values())],
             "instances": [self._instance(instance) for instance in list(servicenow.instances.values())],
             "calls": {"slack": len(slack.calls.entries), "servicenow": len(servicenow.calls.entries)},
             "faults": [{"name": rule.name, "hits": rule.hits} for rule in self._world.faults.rules],
         }
 
-    def _channel(self, channel: Channel) -> dict[str, Any]:
-        roots = channel.roots()[-SHOWN:]
-        messages = [{"key": message.ts, "html": self._message_html(channel, message)} for message in roots]
-        total, latest = len(channel.messages), max(list(channel.messages), default="")
-        return {"key": channel.id, "name": channel.name, "total": total, "latest": latest, "items": messages}
+    def _channel(self, channel: Channel, me: str) -> dict[str, Any]:
+        whispers = [message for message in list(channel.ephemeral.values()) if message.only_for == me]
+        own = [message for message in whispers if not message.thread]
+        roots = sorted([*channel.roots()[-SHOWN:], *own], key=_sent)[-SHOWN:]
+        items = [
+            {"key": message.ts, "html": self._message_html(channel, message, whispers)} for message in roots
+        ]
+        latest = max([*list(channel.messages), *(message.ts for message in whispers)], default="")
+        total = len(channel.messages) + len(whispers)
+        return {"key": channel.id, "name": channel.name, "total": total, "latest": latest, "items": items}
 
-    def _message_html(self, channel: Channel, message: Message) -> str:
-        replies = [reply.body for reply in channel.replies(message.ts) if reply is not message]
-        return self._message.render(message=message.body, replies=replies)
+    def _message_html(self, channel: Channel, message: Message, whispers: list[Message]) -> str:
+        aside = [whisper for whisper in whispers if whisper.thread == message.ts]
+        replies = [_seen(reply) for reply in sorted([*channel.replies(message.ts), *aside], key=_sent)]
+        # One earlier reply is shown as quickly as told.
+        earlier = len(replies) - REPLIES_SHOWN if len(replies) > REPLIES_SHOWN + 1 else 0
+        return self._message.render(message=_seen(message), replies=replies, earlier=earlier)
+
+    def _person(self, user: str) -> str:
+        return self._world.slack.people.get(user, user)
+
+    def _rendered(self, text: Any) -> str:
+        """A text object, or a bare string of mrkdwn, with people called by their names."""
+        if isinstance(text, dict) and text.get("type") != "mrkdwn":
+            return render_plain(str(text.get("text", "")))
+        words = text.get("text", "") if isinstance(text, dict) else text or ""
+        named = MENTION.sub(lambda match: f"<@{match[1]}|{self._person(match[1])}>", str(words))
+        return render_mrkdwn(named)
 
     def _instance(self, instance: Instance) -> dict[str, Any]:
         rows = [row for table in instance.tables.values() for row in list(table.rows.values())]
@@ -81,12 +109,26 @@ def _age(row: Row) -> tuple[str, str]:
     return row.fields["sys_created_on"], row.fields["number"]
 
 
-def _rendered(text: Any) -> str:
-    """A text object, or a bare string of mrkdwn."""
-    if isinstance(text, dict):
-        render = render_mrkdwn if text.get("type") == "mrkdwn" else render_plain
-        return render(str(text.get("text", "")))
-    return render_mrkdwn(str(text or ""))
+def _sent(message: Message) -> float:
+    return float(message.ts)
+
+
+def _seen(message: Message) -> dict[str, Any]:
+    """As the template wants it. Metadata is for programs."""
+    return {
+        "body": message.shown(metadata=False),
+        "only_for": message.only_for,
+        "warning": message.warning,
+    }
+
+
+def _asked(confirm: dict[str, Any]) -> str:
+    """A confirmation's words, for the page's dialog."""
+    words = {
+        name: str(part.get("text", "")) if isinstance(part, dict) else str(part)
+        for name, part in confirm.items()
+    }
+    return json.dumps(words)
 
 
 def _colour(value: Any) -> str:

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from sandbox.app import create_app
 from sandbox.connection import DroppableConnection
+from sandbox.slack import SlackWorkspace
+from sandbox.slack_settings import SlackSettings
 from sandbox.world import World
 
 
@@ -22,7 +25,7 @@ class Server(uvicorn.Server):
         app = create_app(world)
         super().__init__(
             uvicorn.Config(
-                app, host, port, http=DroppableConnection, ws="none", lifespan="off", log_level="warning"
+                app, host, port, http=DroppableConnection, ws="wsproto", lifespan="off", log_level="warning"
             )
         )
         self._world = world
@@ -41,6 +44,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Requests that a fault keeps waiting would keep the server waiting too.
         self._world.faults.clear()
+        self._world.slack.socket_mode.stop()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -66,9 +70,9 @@ class Running:
 
 
 @contextmanager
-def running(world: World | None = None) -> Iterator[Running]:
-    """Serve a world on a free port, from a thread of its own, for as long as the `with` lasts."""
-    world = world or World()
+def running(world: World | None = None, **settings: Any) -> Iterator[Running]:
+    """Serve a world on a free port, from a thread of its own, for as long as the `with` lasts. `settings` are SlackSettings."""
+    world = world or World(slack=SlackWorkspace(settings=SlackSettings(**settings)))
     server = Server(world, "127.0.0.1", 0)
     thread = threading.Thread(target=server.run, name="sandbox", daemon=True)
     thread.start()

@@ -15,15 +15,27 @@ EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class SlackRefusal(Exception):  # noqa: N818 - Slack answers 200: a refusal, not an error of ours
-    """`{"ok": false, "error": …}`, with the reasons where Slack gives them."""
+    """`{"ok": false, "error": …}`, with the reasons and the `details` where Slack gives them; only the rate limit has a
+    status of its own."""
 
-    def __init__(self, error: str, reasons: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        error: str,
+        reasons: list[str] | None = None,
+        *,
+        details: Mapping[str, str] | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(error)
         self.error = error
         self.reasons = reasons or []
+        self.details = dict(details or {})
+        self.status = status
+        self.headers = dict(headers or {})
 
     def as_json(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"ok": False, "error": self.error}
+        body: dict[str, Any] = {"ok": False, "error": self.error} | self.details
         if self.reasons:
             messages = [f"[ERROR] {reason}" for reason in self.reasons]
             body |= {"errors": self.reasons, "response_metadata": {"messages": messages}}

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from shared.commands import Flapping, Rules
+from shared.config_routes import Match, Mention
 from shared.config_values import (
     BaseUrl,
     Concurrency,
@@ -24,6 +25,7 @@ from shared.config_values import (
     UrlWithSlash,
     Variable,
 )
+from shared.matchers import Matcher
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  in a container the port is reachable only where it is published
 PROVIDERS = ("servicenow", "aws_incident_manager", "pagerduty", "incident_io")
@@ -73,6 +75,23 @@ class MessageProperties(Section):
     disable_button: bool = Field(
         False, description="Put the acknowledge link into the text instead of a button."
     )
+
+
+class RouteConfig(Section):
+    match: Match = Field(
+        description='Matchers as in Alertmanager, `severity="critical"`, `team=~"db.*"`: one text, or a list of them; all must '
+        "fit. See [Slack](slack.md).",
+    )
+    channel_id: str | None = Field(
+        None, description="Channel for these alerts. Without it: `alert.slack.channel_id`."
+    )
+    mention: Mention = Field(
+        {}, description="Whom to call for these alerts. Without it: `alert.slack.mention`."
+    )
+
+    @property
+    def matchers(self) -> tuple[Matcher, ...]:
+        return tuple(matcher for together in self.match for matcher in together)
 
 
 class FlapConfig(Section):
@@ -146,6 +165,18 @@ class SlackConfig(Section):
     channel_id: str | None = Field(
         None, description="Channel that gets the messages, `C…`. Required when Slack is enabled."
     )
+    mention: Mention = Field(
+        {},
+        description="Whom a message calls while its incident waits for somebody: `@here`, `@channel`, `@everyone`, a user group `S…`, "
+        "a person `U…`, a list of these, or `none`. One for all, or by severity (`critical: ...`, `default: ...`).",
+    )
+    routes: tuple[RouteConfig, ...] = Field(
+        (),
+        description="Which alerts go to another channel or call somebody else. The first that fits counts.",
+    )
+    fallback_channel_id: str | None = Field(
+        None, description="Channel that is told when another one does not take messages, and how to mend it."
+    )
     template_path: Path = Field(
         Path("config/slack_message.tmpl"),
         description="Template of the message. Looked for in the working directory, beside the configuration file, "
@@ -164,6 +195,12 @@ class SlackConfig(Section):
     @property
     def timeout(self) -> timedelta:
         return timedelta(seconds=self.timeout_seconds)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Every channel that is configured, each once."""
+        named = (self.channel_id, *(route.channel_id for route in self.routes), self.fallback_channel_id)
+        return tuple(dict.fromkeys(channel for channel in named if channel))
 
 
 class AlertConfig(Section):
@@ -385,6 +422,10 @@ class Config(Section):
         "",
         description="Base URL under which people's browsers reach ingest; acknowledge links begin with it. "
         "Empty: `http://localhost:PORT`.",
+    )
+    console_url: BaseUrl = Field(
+        "",
+        description="Base URL under which people's browsers reach the console; Slack messages link to it. Empty: no link.",
     )
     gateway_secret: Annotated[SecretStr | None, Variable("GATEWAY_SECRET")] = Field(
         None, description="Signs the acknowledge links. Empty: a key is made once and kept in Redis."

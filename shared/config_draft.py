@@ -112,12 +112,16 @@ class _Writer:
         if isinstance(node, yaml.MappingNode):
             return self.block(node, path)
         if isinstance(node, yaml.SequenceNode):
-            items = (
-                self._value(item, (*path, str(index)), config_yaml.line_of(item))
-                for index, item in enumerate(node.value)
-            )
-            return [item for item in items if item is not None]
+            return self._items(node, path)
         return self._scalar(node, path, line) if isinstance(node, yaml.ScalarNode) else None
+
+    def _items(self, node: yaml.SequenceNode, path: Path) -> list[Any]:
+        """Those that are there. Each stands in `places` under its number among these."""
+        items: list[Any] = []
+        for item in node.value:
+            value = self._value(item, (*path, str(len(items))), config_yaml.line_of(item))
+            items += [] if value is None else [value]
+        return items
 
     def _scalar(self, node: yaml.ScalarNode, path: Path, line: int) -> str | None:
         written = config_yaml.text_of(node)

@@ -31,6 +31,7 @@ SERVICENOW = ("oncall", "servicenow")
 INSTANCES = (*SERVICENOW, "other_instance_urls")
 
 _SENTENCES = {
+    "missing": "is required",
     "int_parsing": "should be a whole number",
     "int_type": "should be a whole number",
     "int_from_float": "should be a whole number",
@@ -66,7 +67,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
     try:
         config = Config.model_validate(written.values)
     except ValidationError as error:
-        raise ConfigError(in_line_order([*problems, *_told(written, error)])) from None
+        raise ConfigError(in_line_order([*problems, *_told(written, variables, error)])) from None
     if problems:
         raise ConfigError(in_line_order(problems))
     return LoadedConfig(_with_template(config, path), (*warnings, *_advice(config)))
@@ -117,9 +118,13 @@ def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
             needed |= {(*SERVICENOW, key): f"oncall.{switch} is true" for key in keys}
     for path, why in needed.items():
         if written.get(path) is None:
-            unset = written.places[path].unset if path in written.places else ()
-            absence = "".join(f", and {variables.absence(name)}" for name in unset)
-            yield written.problem(path, f"is required because {why}{absence}")
+            yield written.problem(path, f"is required because {why}{_absence(written, variables, path)}")
+
+
+def _absence(written: Draft, variables: Variables, path: config_errors.Path) -> str:
+    """Of the variables that a value was to come from."""
+    unset = written.places[path].unset if path in written.places else ()
+    return "".join(f", and {variables.absence(name)}" for name in unset)
 
 
 def _contradictions(written: Draft) -> Iterator[Problem]:
@@ -159,12 +164,17 @@ def _oncall_is_on(written: Draft) -> bool:
     return written.is_on(("oncall", "enable")) or written.is_on(("oncall", "initialized_only"))
 
 
-def _told(written: Draft, error: ValidationError) -> Iterator[Problem]:
+def _told(written: Draft, variables: Variables, error: ValidationError) -> Iterator[Problem]:
     """What pydantic found, in words for the person who has to mend it."""
     for detail in error.errors(include_url=False):
         path = tuple(str(part) for part in detail["loc"])
-        if path in written.places or written.get(path[:-1]) is not None or len(path) == 1:
-            yield written.problem(path, _sentence(detail, path) + _instead(written, detail, path))
+        if path in written.places or isinstance(written.get(path[:-1]), dict | list) or len(path) == 1:
+            more = (
+                _absence(written, variables, path)
+                if detail["type"] == "missing"
+                else _instead(written, detail, path)
+            )
+            yield written.problem(path, _sentence(detail, path) + more)
         else:
             yield written.problem(path[:-1], _sentence(detail, path))
 
@@ -197,6 +207,9 @@ def _instead(written: Draft, detail: ErrorDetails, path: config_errors.Path) -> 
 def _advice(config: Config) -> Iterator[str]:
     if not (config.alert.slack.enable or config.oncall.enable or config.oncall.initialized_only):
         yield "alert.slack.enable and oncall.enable are both false: alerts are taken, and nobody is told"
+    slack = config.alert.slack
+    if slack.fallback_channel_id and slack.fallback_channel_id == slack.channel_id:
+        yield "alert.slack.fallback_channel_id: is alert.slack.channel_id, whose own trouble cannot be told there"
     if config.oncall.provider != "servicenow":
         yield f"oncall.provider: Ackstream cannot escalate to {config.oncall.provider}; on-call is off"
     if config.redis.insecure_skip_verify and config.redis.uses_tls:

@@ -11,6 +11,8 @@ from shared.config import Config
 from shared.config_errors import Path, dotted
 from shared.config_values import Variable
 
+EACH = "*"
+
 
 def block_of(field: FieldInfo) -> type[BaseModel] | None:
     """The model of a key that is a block."""
@@ -18,12 +20,20 @@ def block_of(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
+def items_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a key that is a list of blocks."""
+    kind = next(iter(get_args(field.annotation)), None) if get_origin(field.annotation) is tuple else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
 def walk(model: type[BaseModel] = Config, path: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
-    """Every key with its field, blocks before what is in them."""
+    """Every key with its field, blocks before what is in them; in the place of a number in a list stands EACH."""
     for name, field in model.model_fields.items():
         yield (*path, name), field
         if block := block_of(field):
             yield from walk(block, (*path, name))
+        elif item := items_of(field):
+            yield from walk(item, (*path, name, EACH))
 
 
 KEYS: dict[Path, FieldInfo] = dict(walk())
@@ -53,6 +63,7 @@ def may_be_empty(path: Path) -> bool:
 
 def told_unknown(path: Path) -> str:
     """What to say about a key that does not exist."""
+    path = tuple(EACH if part.isdecimal() else part for part in path)
     siblings = [known[-1] for known in KEYS if known[:-1] == path[:-1]]
     elsewhere = [dotted(known) for known in KEYS if known[-1] == path[-1]]
     if elsewhere:

@@ -41,7 +41,7 @@ def _rows() -> Iterator[str]:
 
 def _default(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=False)
-    if value is None or value in ("", (), {}):
+    if field.is_required() or value is None or value in ("", (), {}):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

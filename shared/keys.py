@@ -115,6 +115,23 @@ class StormKeys:
         return self._key("lease")
 
 
+ALARM_LIFETIME = timedelta(hours=1)
+ALARM_CLAIM = timedelta(minutes=1)
+TROUBLE_LIFETIME = timedelta(days=7)
+
+
+def slack_alarm(channel: str) -> str:
+    """String: Slack's error. Present while nobody needs to be told (again) that `channel` does not take messages: ALARM_LIFETIME;
+    ALARM_CLAIM while somebody is about to tell, who may die over it."""
+    return f"ackstream:slack-alarm:{channel}"
+
+
+def slack_trouble(channel: str) -> str:
+    """String: Slack's error. Present when people were told that `channel` does not take messages, and not yet that it does again.
+    Lives TROUBLE_LIFETIME: after that nobody wonders."""
+    return f"ackstream:slack-trouble:{channel}"
+
+
 def has_owner(key: str) -> bool:
     """Whether `key` may be without a lifetime: somebody takes out of it what is over, or it belongs to the installation."""
     tag, _, name = key.partition("}:")

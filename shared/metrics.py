@@ -1,5 +1,7 @@
 """Every metric of Ackstream, declared before it is used. Prefix `ackstream_`, base units."""
 
+import contextlib
+
 from prometheus_client import Counter, Gauge, Histogram
 
 NOTIFICATIONS = Counter(
@@ -29,6 +31,11 @@ PARKED = Counter(
     "ackstream_parked", "Attempts that failed for a reason that only a person can mend", ["target"]
 )
 DELIVERIES = Counter("ackstream_deliveries", "Calls to Slack by result", ["call", "result"])
+SLACK_CHANNEL_OK = Gauge(
+    "ackstream_slack_channel_ok",
+    "1: the bot may post there; 0: a person must mend something; absent: it cannot be seen",
+    ["channel"],
+)
 DELIVERY_SECONDS = Histogram("ackstream_delivery_seconds", "Time of one call to Slack", ["call"])
 SLACK_WAITING = Gauge(
     "ackstream_slack_waiting",
@@ -51,3 +58,9 @@ ESCALATION_LATENESS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
 )
 BUILD = Gauge("ackstream_build_info", "Always 1; the labels tell the version", ["version", "service"])
+
+
+def forget(gauge: Gauge, label: str) -> None:
+    """Its value is not known (any more); no matter whether there was one."""
+    with contextlib.suppress(KeyError):
+        gauge.remove(label)

@@ -22,6 +22,8 @@ TOP_NAMES = 10
 WORST = 10
 MAX_NAME = 120
 
+_LOAD = Script.named("storm_load")
+_CROWD = Script.named("storm_crowd")
 _NOTE = Script.named("storm_note")
 _WISH = Script.named("storm_wish")
 _CARRIED = Script.named("storm_carried")
@@ -153,24 +155,18 @@ class Storms:
 
     async def load(self, storm: str) -> Storm | None:
         """None: there is no such storm (any more)."""
-        seconds, microseconds = await self._scripts.execute("TIME")
-        now = datetime.fromtimestamp(int(seconds) + int(microseconds) / 1_000_000, UTC)
-        raw = await self._scripts.execute("HGETALL", StormKeys(storm).facts)
-        fields = {name.decode(): value.decode() for name, value in _pairs(raw)}
-        return _storm(storm, fields, now) if "begun" in fields else None
+        now, *flat = await self._scripts.run(_LOAD, [StormKeys(storm).facts], [])
+        parts = [part.decode() for part in flat]
+        fields = dict(zip(parts[::2], parts[1::2], strict=True))
+        return _storm(storm, fields, _moment(now)) if "begun" in fields else None
 
     async def crowd(self, storm: str) -> Crowd:
         keys = StormKeys(storm)
-        top = await self._scripts.execute("ZREVRANGE", keys.names, 0, TOP_NAMES - 1, "WITHSCORES")
-        counted = list(_pairs(top))
-        opens = await self._scripts.execute("HMGET", keys.open_names, "", *(name for name, _ in counted))
-        names = tuple(
-            _named(name, int(open_ or 0), int(total))
-            for (name, total), open_ in zip(counted, opens[1:], strict=True)
+        in_all, flat, worst = await self._scripts.run(
+            _CROWD, [keys.names, keys.open_names, keys.open], [TOP_NAMES, WORST]
         )
-        in_all = int(await self._scripts.execute("ZCARD", keys.names))
-        worst = await self._scripts.execute("ZRANGE", keys.open, 0, WORST - 1)
-        return Crowd(names, in_all, tuple(id_.decode() for id_ in worst))
+        names = (_named(*parts) for parts in zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+        return Crowd(tuple(names), in_all, tuple(id_.decode() for id_ in worst))
 
     async def wish_all_acknowledged(self, storm: str, by: str, door: str, user: str = "") -> int | None:
         """The notifier will acknowledge everything that is open now. How much that is; None: there is no such storm."""
@@ -250,18 +246,12 @@ def _wish(fields: Mapping[str, str]) -> Wish:
     return Wish(**json.loads(fields["wish"]), at=_moment(fields["wished_at"]))
 
 
-def _named(name: bytes, open_: int, total: int) -> Named:
+def _named(name: bytes, total: bytes, open_: bytes) -> Named:
     title, severity = json.loads(name)
-    return Named(title, severity, open_, total)
+    return Named(title, severity, int(open_), int(total))
 
 
-def _pairs(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    if isinstance(flat, Mapping):
-        return list(flat.items())
-    return list(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _moment(milliseconds: str) -> datetime:
+def _moment(milliseconds: str | bytes) -> datetime:
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
 
 

@@ -196,7 +196,12 @@ class Stack:
             return await client.post(f"{self.url}/api/incidents{query}", **content, **options)
 
     def messages(self, channel: str = "C0TEST") -> list[dict[str, Any]]:
-        return self.sandbox.world.slack.messages(channel)
+        """What the channel shows; threads are shut."""
+        return [message for message in self.sandbox.world.slack.messages(channel) if not is_reply(message)]
+
+    def replies(self, channel: str = "C0TEST") -> list[dict[str, Any]]:
+        """What all threads of the channel show."""
+        return [message for message in self.sandbox.world.slack.messages(channel) if is_reply(message)]
 
     def records(self, instance: str = "main") -> list[dict[str, Any]]:
         return self.sandbox.world.servicenow.rows(instance, "incident")
@@ -210,6 +215,10 @@ class Stack:
         )
         first: dict[str, Any] = found[0]
         return first
+
+
+def is_reply(message: dict[str, Any]) -> bool:
+    return message.get("thread_ts") not in (None, message["ts"])
 
 
 def clean_environment() -> dict[str, str]:

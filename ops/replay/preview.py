@@ -10,6 +10,7 @@ from services.escalator.escalator import fields_of
 from services.notifier.__main__ import look
 from services.notifier.message import plain_message
 from services.notifier.rendering import may_be_acknowledged_in_time, render
+from services.notifier.routing import Routing, calling
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.config import Config
 from shared.incident import Incident
@@ -25,6 +26,8 @@ class Preview:
         self._config = config
         self._look = look(config)
         self._template = _template(config)
+        slack = config.alert.slack
+        self._routing = Routing(slack.routes, slack.mention)
 
     @property
     def slack_is_on(self) -> bool:
@@ -35,10 +38,11 @@ class Preview:
         url = self._link(incident) if with_link else None
         if self._template is None:
             return plain_message(incident, "there is no template", url)
-        return render(self._template, self._look, incident, body, url).message
+        message = render(self._template, self._look, incident, body, url).message
+        return calling(message, self._routing.route(incident).mentions)
 
     def channel(self, incident: Incident) -> str:
-        return incident.call.channel or self._config.alert.slack.channel_id or "no channel"
+        return self._routing.route(incident).channel or self._config.alert.slack.channel_id or "no channel"
 
     def record(self, incident: Incident, at: datetime) -> dict[str, Any] | None:
         """The request to ServiceNow that an escalation at `at` would make; None when none is configured."""

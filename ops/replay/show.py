@@ -140,8 +140,11 @@ def _refuse_own_channel(replay: Replay, channel: str) -> None:
         raise ReplayError(
             f"{channel!r} is not the id of a channel; a name could turn out to be a real one: say C…"
         )
-    if channel == _plain(replay.config.alert.slack.channel_id or ""):
+    slack = replay.config.alert.slack
+    if channel == _plain(slack.channel_id or ""):
         raise ReplayError(f"{channel} is alert.slack.channel_id, where real alerts go; name a test channel")
+    if channel in map(_plain, slack.channels):
+        raise ReplayError(f"{channel} is configured for real alerts; name a test channel")
 
 
 def _refuse_channels_of(moments: list[Moment], channel: str) -> None:

@@ -63,6 +63,20 @@ function build(item) {
   return node;
 }
 
+/* What a person has opened stays open, and the keyboard stays where it was. */
+function replace(node, fresh) {
+  const focused = node.contains(document.activeElement) ? document.activeElement : null;
+  const unfolded = node.querySelector("details.earlier")?.open;
+  node.replaceWith(fresh);
+  if (unfolded) fresh.querySelector("details.earlier")?.setAttribute("open", "");
+  if (focused?.dataset.action) {
+    const { action, block } = focused.dataset;
+    [...fresh.querySelectorAll("[data-press]")]
+      .find((one) => one.dataset.action === action && one.dataset.block === block)
+      ?.focus();
+  }
+}
+
 function reconcile(list, items, mark) {
   const old = new Map([...list.children].map((node) => [node.dataset.key, node]));
   items.forEach((item, index) => {
@@ -70,7 +84,7 @@ function reconcile(list, items, mark) {
     if (node?.source !== item.html) {
       const fresh = build(item);
       if (mark) fresh.classList.add("fresh");
-      node?.replaceWith(fresh);
+      if (node) replace(node, fresh);
       node = fresh;
     }
     old.delete(item.key);
@@ -182,6 +196,69 @@ async function flip(button) {
 for (const button of switches) button.addEventListener("click", () => flip(button).catch(showLost));
 allOff.addEventListener("click", () => fetch("_sandbox/faults", { method: "DELETE" }).then(refresh).catch(showLost));
 
+/* Who is looking. */
+
+const me = document.querySelector(".me select");
+if ([...me.options].some((option) => option.value === localStorage.me)) me.value = localStorage.me;
+me.addEventListener("change", () => {
+  localStorage.me = me.value;
+  refresh().catch(showLost);
+});
+
+/* Buttons and menus: ask where they want it, tell the app, and open what links. */
+
+const dialog = document.querySelector("dialog.confirm");
+
+function confirmed(words) {
+  dialog.querySelector("h3").textContent = words.title;
+  dialog.querySelector("p").textContent = words.text;
+  dialog.querySelector(".deny").textContent = words.deny;
+  const yes = dialog.querySelector(".yes");
+  yes.textContent = words.confirm;
+  yes.className = `button yes ${words.style === "danger" ? "danger" : "primary"}`;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+  });
+}
+
+async function press(node, selected) {
+  const { ts, action, block, value } = node.dataset;
+  const click = { channel: slack.chosen, ts, action_id: action, block_id: block, user: me.value };
+  if (selected !== undefined) click.selected = selected;
+  else if (value) click.value = value;
+  node.setAttribute("aria-busy", "true");
+  try {
+    await fetch("_sandbox/click", { method: "POST", body: JSON.stringify(click) });
+  } finally {
+    node.removeAttribute("aria-busy");
+    await refresh();
+  }
+}
+
+async function act(node, selected) {
+  const { confirm } = node.dataset;
+  if (confirm && !(await confirmed(JSON.parse(confirm)))) return;
+  if (confirm && node.href) window.open(node.href, "_blank", "noopener");
+  await press(node, selected);
+}
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.overflow[open]")) {
+    if (!menu.contains(event.target) || event.target.closest("[data-press]")) menu.open = false;
+  }
+  const node = event.target.closest("[data-press]");
+  if (!node || node.matches("select") || node.hasAttribute("aria-busy")) return;
+  if (node.dataset.confirm) event.preventDefault();
+  act(node, node.dataset.selected).catch(showLost);
+});
+
+document.addEventListener("change", (event) => {
+  const node = event.target.closest("select[data-press]");
+  if (node) act(node, node.value).catch(showLost);
+});
+
 /* Once a second: ask, show. */
 
 const slack = new Pane(document.querySelector(".slack"), true);
@@ -193,7 +270,7 @@ function showLost() {
 }
 
 async function refresh() {
-  const response = await fetch("_sandbox/board", { signal: AbortSignal.timeout(5000) });
+  const response = await fetch(`_sandbox/board?me=${encodeURIComponent(me.value)}`, { signal: AbortSignal.timeout(5000) });
   if (!response.ok) throw new Error(`the sandbox answered ${response.status}`);
   const board = await response.json();
   lost.hidden = true;

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.ingest import texts
+from services.ingest.silence import silence_url
 from shared.identity import digest
 from shared.notification import Alert, Facts
 
@@ -121,12 +122,14 @@ def _facts(body: dict[str, Any], alerts: list[dict[str, Any]], left_out: int) ->
         resource=texts.first(*places),
         labels=texts.labels(common or group),
         annotations=texts.labels(annotations),
-        links=_links(body, shown, annotations | notes if annotations else notes),
+        links=_links(body, shown, annotations | notes if annotations else notes, is_grafana=is_grafana),
         truncated=_count(body.get("truncatedAlerts")) + left_out,
     )
 
 
-def _links(body: dict[str, Any], alert: dict[str, Any], annotations: dict[str, Any]) -> tuple[Any, ...]:
+def _links(
+    body: dict[str, Any], alert: dict[str, Any], annotations: dict[str, Any], *, is_grafana: bool
+) -> tuple[Any, ...]:
     return texts.links(
         ("Source", alert.get("generatorURL")),
         ("Runbook", annotations.get("runbook_url") or annotations.get("runbook")),
@@ -135,7 +138,7 @@ def _links(body: dict[str, Any], alert: dict[str, Any], annotations: dict[str, A
             alert.get("dashboardURL") or annotations.get("dashboard_url") or annotations.get("dashboard"),
         ),
         ("Panel", alert.get("panelURL")),
-        ("Silence", alert.get("silenceURL")),
+        ("Silence", alert.get("silenceURL") or (None if is_grafana else silence_url(body))),
         ("Alertmanager", body.get("externalURL")),
     )
 

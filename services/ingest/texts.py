@@ -1,7 +1,7 @@
 """Texts from outside: made plain and kept short, so that an incident's facts stay small whatever a sender puts in."""
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic_core import to_json
 
@@ -58,7 +58,7 @@ def links(*candidates: tuple[str, Any]) -> tuple[Link, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def is_web_address(url: Any) -> bool:
+def is_web_address(url: Any) -> TypeGuard[str]:
     return (
         isinstance(url, str)
         and url.startswith(("https://", "http://"))

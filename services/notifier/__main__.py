@@ -8,10 +8,13 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from services.notifier.alarm import Alarm
+from services.notifier.channel_health import ChannelHealth
 from services.notifier.digests import Digests
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.pacing import Pace, Pacing, StormRules
+from services.notifier.routing import Routing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate, TemplateError
 from services.notifier.tending import Tending
@@ -28,7 +31,6 @@ from shared.redis_client import StoreUnavailableError
 from shared.retention import Retention
 from shared.service import Job, Redises, Service, StartError, ack_keys, main, readiness
 from shared.store import Store
-from shared.storms import Storms
 from shared.stream import Entry, StreamReader
 
 GROUP = "notifier"
@@ -49,16 +51,24 @@ async def serve(service: Service, config: Config) -> None:
         sign = await service.once_redis_answers(lambda: ack_keys(config, redises))
         links, storm_links = AckLinks(config.ack_base_url, sign), StormLinks(config.ack_base_url, sign)
         appearance = Appearance(
-            slack.channel_id or "", load_template(slack.template_path), look(config), links
+            slack.channel_id or "",
+            load_template(slack.template_path),
+            look(config),
+            links,
+            Routing(slack.routes, slack.mention),
         )
-        store, storms = Store(redises.scripts, config.rules), Storms(redises.scripts)
+        store = Store(redises.scripts, config.rules)
+        health = ChannelHealth(client, slack.channels, service.stopping)
+        alarm = Alarm(client, redises.scripts, slack.fallback_channel_id, health.look_soon)
         pace = Pace(slack.pace.interval, slack.pace.burst)
-        rules = StormRules(slack.storm.threshold, slack.storm.bypass_per_minute, slack.storm.quiet)
+        rules = StormRules(
+            slack.storm.threshold, slack.storm.loud, slack.storm.bypass_per_minute, slack.storm.quiet
+        )
         pacing = Pacing(redises.scripts, pace, rules)
-        notifier = Notifier(store, client, pacing, storms, appearance, slack.timeout, loud=slack.storm.loud)
-        digests = Digests(storms, store, client, pacing, links, storm_links, slack.timeout)
+        notifier = Notifier(store, client, pacing, appearance, slack.timeout, alarm)
+        digests = Digests(pacing.storms, store, client, pacing, appearance, storm_links, slack.timeout, alarm)
         handle = notifier.handle
-        tending = Tending(storms, store, digests, slack.storm.quiet)
+        tending = Tending(pacing.storms, store, digests, slack.storm.quiet)
         work: dict[str, tuple[str, Callable[[str], Awaitable[None]]]] = {
             "deliveries": (keys.deliveries, notifier.show_due),
             "turns": (SLACK_TURNS, Turns(pacing, notifier, digests).take),
@@ -75,7 +85,7 @@ async def serve(service: Service, config: Config) -> None:
             )
             jobs.append(poller.run)
             checks[name] = poller.check
-        jobs.append(lambda: tell_waiting(pacing, service.stopping))
+        jobs += [health.run, lambda: tell_waiting(pacing, service.stopping)]
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
     app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check, **checks)))
     await service.run(app, config.notifier.host, config.notifier.health_port, [consumer.run, *jobs])
@@ -92,7 +102,9 @@ def load_template(path: Path) -> MessageTemplate:
 
 def look(config: Config) -> Look:
     properties = config.alert.slack.message_properties
-    return Look(properties.button_text, properties.button_style, properties.disable_button)
+    return Look(
+        properties.button_text, properties.button_style, properties.disable_button, config.console_url
+    )
 
 
 async def tell_waiting(pacing: Pacing, stopping: asyncio.Event) -> None:

@@ -12,16 +12,19 @@ from typing import Any
 
 import structlog
 
+from services.notifier.alarm import Alarm
 from services.notifier.digest import Worst, closing_line, digest_message, plain_digest
 from services.notifier.lost_post import LOOK_AGAIN, PATIENCE, SLACK_GRACE, LostPost
-from services.notifier.notifier import TIME_TO_COMMIT
+from services.notifier.notifier import TIME_TO_COMMIT, Appearance
 from services.notifier.pacing import Pacing
 from services.notifier.rendering import may_be_acknowledged_in_time
+from services.notifier.routing import calling
 from services.notifier.slack import Failure, Slack, SlackCallError
 from services.notifier.urgency import DIGEST, REFRESH, REPLY
 from shared import metrics
 from shared.backoff import backoff
-from shared.links import LINK_GRACE, AckLinks, StormLinks, expiry
+from shared.commands import DeliveryFailed
+from shared.links import LINK_GRACE, StormLinks, expiry
 from shared.store import Store
 from shared.storms import Crowd, Storm, Storms
 
@@ -42,15 +45,17 @@ class Digests:
         store: Store,
         slack: Slack,
         pacing: Pacing,
-        links: AckLinks,
+        appearance: Appearance,
         storm_links: StormLinks,
         timeout: timedelta,
+        alarm: Alarm | None = None,
     ) -> None:
         self._storms = storms
         self._store = store
         self._slack = slack
         self._pacing = pacing
-        self._links = links
+        self._appearance = appearance
+        self._alarm = alarm
         self._storm_links = storm_links
         self._lost_post = LostPost(slack, pacing.hold)
         self._timeout = timeout
@@ -148,6 +153,7 @@ class Digests:
         wait = backoff(storm.attempts, retry_after=error.retry_after, needs_person=needs_person)
         if needs_person:
             metrics.PARKED.labels("slack").inc()
+            await self._sound_alarm(storm, str(error), wait)
         self._log.log(
             40 if needs_person else 30,
             "digest_not_shown",
@@ -161,6 +167,12 @@ class Digests:
             "attempts": storm.attempts + 1,
             **({"look": ""} if surely_not_there and not storm.ts else {}),
         }
+
+    async def _sound_alarm(self, storm: Storm, error: str, wait: timedelta) -> None:
+        for incident_id in (await self._storms.crowd(storm.id)).worst[:1] if self._alarm else ():
+            if self._alarm and (incident := (await self._store.load(incident_id)).incident):
+                failed = DeliveryFailed("", error, wait, needs_person=True)
+                await self._alarm.heed(incident, storm.channel, failed)
 
     async def _close(self, storm: Storm) -> Settled:
         """A lost answer counts as told: the digest says the same, and a second closing line would be worse than none."""
@@ -177,9 +189,12 @@ class Digests:
             incident = (await self._store.load(incident_id)).incident
             if incident and incident.can_acknowledge:
                 on_call = may_be_acknowledged_in_time(incident)
-                url = self._links.url(incident.id, expiry(incident)) if on_call else None
+                url = self._appearance.links.url(incident.id, expiry(incident)) if on_call else None
                 worst.append(Worst(incident, url))
-        return digest_message(storm, crowd, worst, self._url(storm)), crowd
+        message = digest_message(storm, crowd, worst, self._url(storm))
+        # Edits call nobody in Slack; the first one calls whom the worst of them would have called.
+        mentions = self._appearance.routing.route(worst[0].incident).mentions if worst else ()
+        return calling(message, mentions), crowd
 
     def _url(self, storm: Storm) -> str:
         return self._storm_links.url(storm.id, max(storm.last, storm.now) + LINK_GRACE)

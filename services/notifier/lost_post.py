@@ -8,7 +8,7 @@ import structlog
 from services.notifier.hold import ChannelHold
 from services.notifier.slack import HISTORY, Failure, Found, Slack, SlackCallError
 from shared.backoff import backoff
-from shared.commands import Command, Delivered, DeliveryFailed
+from shared.commands import Command, Delivered, DeliveryFailed, NotesTold
 from shared.incident import Incident, Lease
 
 SLACK_GRACE = timedelta(seconds=20)
@@ -62,6 +62,23 @@ class LostPost:
             wait = min(LOOK_AGAIN, doubt_until - begun)
             return Sight(DeliveryFailed(token, incident.delivery.error, wait, put_off=True), blind=blind)
         return Sight(blind=blind)
+
+    async def look_for_reply(self, incident: Incident, token: str) -> Sight:
+        """The same for a reply in the thread. Where nobody lets us look it is posted: a reply twice is better than a lost one."""
+        message, effort = incident.message, incident.delivery
+        assert message is not None  # noqa: S101  for the type checker: there is a thread
+        try:
+            upto = await self._slack.told_up_to(message.channel, message.ts, incident.id)
+        except SlackCallError as error:
+            self._log.warning("cannot_look_for_reply", incident=incident.id, error=str(error))
+            return Sight(blind=True)
+        if upto >= incident.notes[0].seq:
+            return Sight(NotesTold(token, upto, message.ts))
+        begun, doubt_until = _lease_of(incident).at, effort.doubt_until or incident.opened_at
+        if begun < doubt_until:
+            wait = min(LOOK_AGAIN, doubt_until - begun)
+            return Sight(DeliveryFailed(token, effort.error, wait, put_off=True))
+        return Sight()
 
     def _look_later(self, incident: Incident, token: str, error: SlackCallError) -> Command | None:
         """None: nobody will let us look, or none has for too long."""

@@ -40,6 +40,8 @@ class Look:
     button_text: str
     button_style: str
     disable_button: bool
+    console_url: str = ""
+    """`console_url` of the configuration; empty where there is no console."""
 
     @property
     def label(self) -> str:
@@ -54,7 +56,7 @@ def slack_message(incident: Incident, text: str, look: Look, ack_url: str | None
     blocks = [_section(piece) for piece in split_sections(text) or [line]]
     if url and look.disable_button and escape(url) not in text:
         blocks.append(_section(f"Acknowledge: {link(url, look.label, MAX_URL_IN_TEXT)}"))
-    if elements := _context(incident):
+    if elements := _context(incident, look):
         blocks.append({"type": "context", "elements": elements})
     if url and not look.disable_button:
         blocks.append(
@@ -103,11 +105,12 @@ def _mrkdwn(text: str) -> dict[str, Any]:
     return {"type": "mrkdwn", "text": text}
 
 
-def _context(incident: Incident) -> list[dict[str, Any]]:
+def _context(incident: Incident, look: Look) -> list[dict[str, Any]]:
     warnings: list[str] = [_warning(text) for text in incident.warnings[:MAX_WARNINGS]]
     if len(incident.warnings) > MAX_WARNINGS:
         warnings.append(f"⚠️ … and {len(incident.warnings) - MAX_WARNINGS} more")
-    return [_mrkdwn(line) for line in [*status_lines(incident), *warnings]]
+    console = [link(f"{look.console_url}/incidents/{incident.id}", "Console")] if look.console_url else []
+    return [_mrkdwn(line) for line in [*status_lines(incident), *console, *warnings]]
 
 
 def _warning(text: str) -> Mrkdwn:

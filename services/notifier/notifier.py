@@ -3,19 +3,21 @@ at two places at once changes nothing: the incident's lease and the revision tha
 
 import secrets
 import time
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
+from services.notifier.alarm import Alarm
 from services.notifier.lost_post import SLACK_GRACE, LostPost, Sight
 from services.notifier.message import Look, plain_message
 from services.notifier.pacing import Pacing
 from services.notifier.rendering import may_be_acknowledged_in_time, render
+from services.notifier.routing import Routing, calling
 from services.notifier.slack import Failure, Posted, Slack, SlackCallError
 from services.notifier.template import MessageTemplate
+from services.notifier.thread import reply
 from services.notifier.urgency import urgency
 from shared.backoff import backoff
 from shared.commands import (
@@ -26,6 +28,7 @@ from shared.commands import (
     Digested,
     EventType,
     MessageGone,
+    NotesTold,
     Reason,
 )
 from shared.failures import tell_failure
@@ -33,7 +36,6 @@ from shared.identity import is_incident_id
 from shared.incident import NOT_TRUSTED, Incident
 from shared.links import AckLinks, expiry
 from shared.store import Loaded, Store
-from shared.storms import Storms
 from shared.stream import Entry, UndecodableError
 from shared.transitions import advance
 
@@ -43,6 +45,9 @@ INVISIBLE = {
     EventType.ESCALATION_CLAIMED,
     EventType.MESSAGE_GONE,
     EventType.NOTED,
+    EventType.DIGESTED,
+    EventType.HANDED_OVER,
+    EventType.DEED_REFUSED,
 }
 """Events that change nothing which a message shows."""
 
@@ -74,6 +79,7 @@ class Appearance:
     template: MessageTemplate
     look: Look
     links: AckLinks
+    routing: Routing = field(default_factory=Routing)
 
 
 class Notifier:
@@ -82,20 +88,17 @@ class Notifier:
         store: Store,
         slack: Slack,
         pacing: Pacing,
-        storms: Storms,
         appearance: Appearance,
         timeout: timedelta,
-        *,
-        loud: AbstractSet[str] = frozenset(),
+        alarm: Alarm | None = None,
     ) -> None:
-        """`loud`: severities, in lower case, that may be let past a storm."""
         self._store = store
         self._slack = slack
         self._pacing = pacing
-        self._storms = storms
-        self._loud = loud
+        self._storms = pacing.storms
         self._lost_post = LostPost(slack, pacing.hold)
         self._appearance = appearance
+        self._alarm = alarm
         # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
         self._timeout = timeout
         self.lease = 3 * timeout + TIME_TO_COMMIT
@@ -125,7 +128,7 @@ class Notifier:
             if incident is None or not self._is_owed(incident, loaded):
                 return concerned
             channel = self._channel_of(incident)
-            admission = await self._pacing.admit(channel, incident_id, urgency(incident, self._loud))
+            admission = await self._pacing.admit(channel, incident_id, urgency(incident, self._pacing.loud))
             if admission.storm:
                 await self.join(incident_id, channel, admission.storm, overflow=admission.overflow)
                 continue
@@ -166,6 +169,8 @@ class Notifier:
         if done.reason is Reason.DUPLICATE_MESSAGE and isinstance(outcome, Delivered):
             await self._lost_post.take_away(incident_id, outcome.channel, outcome.ts)
         self._log_outcome(incident_id, outcome, done.reason)
+        if self._alarm and done.incident:
+            await self._alarm.heed(done.incident, self._channel_of(done.incident), outcome)
         is_over = isinstance(outcome, DeliveryFailed) or done.incident is None or done.incident.is_shown
         return Attempt(begun=True, called=called, overtaken=not is_over)
 
@@ -176,31 +181,60 @@ class Notifier:
         incident = loaded.incident
         if incident is None:
             return None, False
-        channel, sight = self._channel_of(incident), Sight()
-        if incident.message is None and incident.delivery.doubt_until:
-            sight = await self._lost_post.look(incident, channel, token)
+        channel = self._channel_of(incident)
+        sight = await self._look(incident, channel, token)
         if sight.command:
             return sight.command, False
         if time.monotonic() - started > (self.lease - 2 * self._timeout).total_seconds():
             # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
             return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True), False
+        if _has_only_notes(incident):
+            return await self._tell(incident, token), True
+        return await self._show(incident, loaded.body, channel, token, blind=sight.blind), True
+
+    async def _look(self, incident: Incident, channel: str, token: str) -> Sight:
+        """What became of an earlier attempt, where we are in doubt. To edit a message once more does no harm."""
+        if incident.delivery.doubt_until is None:
+            return Sight()
+        if incident.message is None:
+            return await self._lost_post.look(incident, channel, token)
+        return await self._lost_post.look_for_reply(incident, token) if _has_only_notes(incident) else Sight()
+
+    async def _show(self, incident: Incident, body: str, channel: str, token: str, *, blind: bool) -> Command:
         try:
-            posted = await self._send(incident, channel, self._render(incident, loaded.body))
+            posted = await self._send(incident, channel, self._render(incident, body))
         except SlackCallError as error:
-            return await self._failed(incident, channel, token, error, blind=sight.blind), True
-        return Delivered(token, posted.channel, posted.ts, incident.revision), True
+            return await self._failed(incident, channel, token, error, blind=blind)
+        return Delivered(token, posted.channel, posted.ts, incident.revision)
+
+    async def _tell(self, incident: Incident, token: str) -> Command:
+        """Reply in the thread of the message, which shows the present already."""
+        message = incident.message
+        assert message is not None  # noqa: S101  for the type checker: there is a thread
+        told = NotesTold(token, incident.notes[-1].seq, message.ts)
+        try:
+            posted = await self._slack.reply(message.channel, message.ts, reply(incident))
+        except SlackCallError as error:
+            if error.failure not in (Failure.MESSAGE_GONE, Failure.CONTENT):
+                return await self._failed(incident, message.channel, token, error, blind=False)
+            self._log.error("notes_not_told", incident=incident.id, error=str(error))
+            return told
+        return replace(told, ts=posted.ts)
 
     def _channel_of(self, incident: Incident) -> str:
         if incident.message:
             return incident.message.channel
-        return incident.call.channel or self._appearance.channel
+        return self._appearance.routing.route(incident).channel or self._appearance.channel
 
     def _render(self, incident: Incident, body: str) -> dict[str, Any]:
         appearance = self._appearance
         rendering = render(appearance.template, appearance.look, incident, body, self._ack_url(incident))
         if rendering.error:
             self._log.error("template_failed", incident=incident.id, error=rendering.error)
-        return rendering.message
+        return self._calling(incident, rendering.message)
+
+    def _calling(self, incident: Incident, message: dict[str, Any]) -> dict[str, Any]:
+        return calling(message, self._appearance.routing.route(incident).mentions)
 
     def _ack_url(self, incident: Incident) -> str | None:
         if not may_be_acknowledged_in_time(incident):
@@ -219,7 +253,7 @@ class Notifier:
                 incident, f"Slack refused the full message: {error}", self._ack_url(incident)
             )
             await self._pacing.charge(channel)
-            return await self._post_or_edit(incident, channel, plain)
+            return await self._post_or_edit(incident, channel, self._calling(incident, plain))
 
     async def _post_or_edit(self, incident: Incident, channel: str, message: dict[str, Any]) -> Posted:
         if incident.message is None:
@@ -241,7 +275,7 @@ class Notifier:
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
         wait = backoff(incident.delivery.attempts, retry_after=error.retry_after, needs_person=needs_person)
         doubt = timedelta(0) if blind else None
-        if error.failure is Failure.AMBIGUOUS and incident.message is None:
+        if error.failure is Failure.AMBIGUOUS and (incident.message is None or _has_only_notes(incident)):
             doubt = SLACK_GRACE
         return DeliveryFailed(token, str(error), wait, doubt=doubt, blind=blind, needs_person=needs_person)
 
@@ -250,3 +284,10 @@ class Notifier:
             tell_failure("not_delivered", "slack", incident_id, outcome, reason)
         else:
             self._log.info("delivered", incident=incident_id, reason=reason)
+
+
+def _has_only_notes(incident: Incident) -> bool:
+    """Its message is as it should be; its thread is not."""
+    return (
+        incident.message is not None and incident.message.shown == incident.revision and bool(incident.notes)
+    )

@@ -23,6 +23,7 @@ from shared.keys import (
     slack_storm_of,
 )
 from shared.redis_client import Script, Scripts
+from shared.storms import Storms
 
 _ADMIT = Script.named("bucket", "storm", "admit")
 _TAKE = Script.named("bucket", "storm", "take")
@@ -46,6 +47,8 @@ class StormRules:
     """When a storm begins (more first posts wait than `threshold`; 0: never), how many posts are let past it, and when it is over."""
 
     threshold: int = 0
+    loud: frozenset[str] = frozenset()
+    """Severities, in lower case, that may be let past it."""
     bypass_per_minute: int = 0
     quiet: timedelta = timedelta(minutes=2)
 
@@ -74,7 +77,9 @@ class Pacing:
         self._scripts = scripts
         self._rate: list[str | int] = [_milliseconds(pace.interval), pace.burst]
         self._rules = rules
+        self.loud = rules.loud
         self.hold = ChannelHold(scripts)
+        self.storms = Storms(scripts)
         self.woken = asyncio.Event()
         """Set when something began to wait: its turn may be near."""
         self._log = structlog.get_logger()

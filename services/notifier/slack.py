@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from shared import metrics
 from shared.backoff import LONGEST_RETRY_AFTER
@@ -49,6 +50,8 @@ _BY_ERROR = {
                 "restricted_action_thread_only_channel",
                 "cant_update_message",
             ),
+            # chat.update's words for an archived channel, and for a workspace where messages may not be edited (so late)
+            *("is_inactive", "edit_window_closed"),
         ),
         Failure.NEEDS_PERSON,
     ),
@@ -60,7 +63,7 @@ _BY_ERROR = {
         ),
         Failure.CONTENT,
     ),
-    "message_not_found": Failure.MESSAGE_GONE,
+    **dict.fromkeys(("message_not_found", "thread_not_found"), Failure.MESSAGE_GONE),
 }
 """Slack's documented errors; the ones that are not here (ratelimited, service_unavailable, new ones) are worth a retry."""
 
@@ -68,18 +71,22 @@ _BY_ERROR = {
 HISTORY = "conversations.history"
 """Slack counts its calls by themselves, those for all channels together."""
 
-READING = {HISTORY: "GET"}
+REPLIES = "conversations.replies"
+READING = {HISTORY: "GET", REPLIES: "GET", "conversations.info": "GET"}
 PAGE, PAGES = 200, 5
 """Messages per page of a channel's history, and how many pages back we look."""
 
 
 class SlackCallError(Exception):
-    """A call that did not succeed. The message is Slack's own word where there is one."""
+    """A call that did not succeed. The message is Slack's own word where there is one. `needed`: the scope that is missing."""
 
-    def __init__(self, failure: Failure, error: str, retry_after: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self, failure: Failure, error: str, retry_after: timedelta = timedelta(0), needed: str = ""
+    ) -> None:
         super().__init__(error)
         self.failure = failure
         self.retry_after = retry_after
+        self.needed = needed
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,25 @@ class Found:
     revision: int
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Whose the token is. `scopes`: None when Slack does not say."""
+
+    name: str
+    team: str
+    scopes: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`name`: empty for direct messages."""
+
+    name: str
+    is_member: bool
+    is_private: bool
+    is_archived: bool
+
+
 class Slack:
     """Opens its connections on first use; `close` ends them."""
 
@@ -110,6 +136,10 @@ class Slack:
         """chat.postMessage. Raises SlackCallError."""
         answer = await self._call("chat.postMessage", {"channel": channel, **message})
         return Posted(answer.get("channel", channel), answer["ts"])
+
+    async def reply(self, channel: str, thread: str, message: dict[str, Any]) -> Posted:
+        """chat.postMessage in the thread of message `thread`. Raises SlackCallError."""
+        return await self.post(channel, {"thread_ts": thread, **message})
 
     async def update(self, channel: str, ts: str, message: dict[str, Any]) -> None:
         """chat.update. Raises SlackCallError."""
@@ -141,11 +171,48 @@ class Slack:
             arguments["cursor"] = cursor
         return found[::-1]
 
+    async def identity(self) -> Identity:
+        """auth.test. Raises SlackCallError."""
+        answer = await self._answer("auth.test", {})
+        headers = {name.lower(): value for name, value in dict(answer.headers).items()}
+        granted = headers.get("x-oauth-scopes")
+        scopes = None if granted is None else frozenset(scope.strip() for scope in granted.split(","))
+        return Identity(answer.get("user") or "", answer.get("team") or "", scopes)
+
+    async def conversation(self, channel: str) -> Conversation:
+        """conversations.info. Raises SlackCallError."""
+        answer = await self._call("conversations.info", {"channel": channel})
+        seen = answer.get("channel") or {}
+        direct = bool(seen.get("is_im") or seen.get("is_mpim"))
+        return Conversation(
+            seen.get("name", ""),
+            is_member=bool(seen.get("is_member", direct)) or direct,
+            is_private=bool(seen.get("is_private", direct)),
+            is_archived=bool(seen.get("is_archived", False)),
+        )
+
+    async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
+        """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks at the latest PAGE
+        replies. Needs a history scope. Raises SlackCallError."""
+        arguments = {"channel": channel, "ts": thread, "include_all_metadata": "true", "limit": PAGE}
+        answer = await self._call(REPLIES, arguments)
+        payloads = [
+            message.get("metadata", {}).get("event_payload", {}) for message in answer.get("messages", [])
+        ]
+        return max(
+            (int(payload["upto"]) for payload in payloads if payload.get("notes_of") == incident_id),
+            default=0,
+        )
+
     async def close(self) -> None:
         if self._session:
             await self._session.close()
 
     async def _call(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return cast("dict[str, Any]", (await self._answer(method, arguments)).data)
+
+    async def _answer(self, method: str, arguments: dict[str, Any]) -> AsyncSlackResponse:
+        """With a JSON object as its data. Raises SlackCallError."""
         started = time.monotonic()
         try:
             # What only reads takes its arguments from the query.
@@ -162,7 +229,7 @@ class Slack:
         finally:
             metrics.DELIVERY_SECONDS.labels(method).observe(time.monotonic() - started)
         metrics.DELIVERIES.labels(method, "ok").inc()
-        return answer.data
+        return answer
 
     def _client(self) -> AsyncWebClient:
         if self._session is None:
@@ -197,13 +264,15 @@ def _classify_answer(error: SlackApiError) -> SlackCallError:
     response = error.response
     status = getattr(response, "status_code", 200)  # an answer that is no JSON comes as something else
     data = getattr(response, "data", None)
-    word = data.get("error", "") if isinstance(data, dict) else ""
+    data = data if isinstance(data, dict) else {}
+    word = data.get("error", "")
     if status == HTTPStatus.TOO_MANY_REQUESTS or word in ("ratelimited", "rate_limited"):
         return SlackCallError(
             Failure.TRANSIENT, "ratelimited", _retry_after(getattr(response, "headers", {}))
         )
     if word:
-        return SlackCallError(_BY_ERROR.get(word, Failure.TRANSIENT), word)
+        failure, needed = _BY_ERROR.get(word, Failure.TRANSIENT), str(data.get("needed") or "")
+        return SlackCallError(failure, word, needed=needed)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return SlackCallError(Failure.TRANSIENT, f"Slack answered {status}")
     return SlackCallError(Failure.AMBIGUOUS, "Slack's answer is not JSON")

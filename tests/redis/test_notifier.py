@@ -25,7 +25,6 @@ from shared.keys import Keys
 from shared.links import AckLinks, StormLinks
 from shared.redis_client import Scripts
 from shared.store import Store
-from shared.storms import Storms
 from tests.episodes import alert, notification, resolved
 from tests.redis.conftest import Stall, now, opened
 from tests.waiting import wait_until
@@ -58,14 +57,11 @@ async def slack(sandbox: Running) -> AsyncIterator[Slack]:
     await slack.close()
 
 
-def made(
-    store: Store, slack: Slack, pacing: Pacing, template: Path, loud: frozenset[str] = frozenset()
-) -> Notifier:
+def made(store: Store, slack: Slack, pacing: Pacing, template: Path) -> Notifier:
     links = AckLinks("https://ack.example.com", ("key",))
     look = Look("Acknowledge Alert", "primary", disable_button=False)
     appearance = Appearance("C1", MessageTemplate.load(template), look, links)
-    storms = Storms(pacing._scripts)  # noqa: SLF001
-    return Notifier(store, slack, pacing, storms, appearance, SECOND, loud=loud)
+    return Notifier(store, slack, pacing, appearance, SECOND)
 
 
 @pytest.fixture
@@ -76,9 +72,9 @@ def notifier(store: Store, slack: Slack, scripts: Scripts, template: Path) -> No
 async def turn(notifier: Notifier, channel: str = "C1") -> None:
     """The next one that waits for the channel."""
     pacing, storms, store = notifier._pacing, notifier._storms, notifier._store  # noqa: SLF001
-    links, storm_links = notifier._appearance.links, StormLinks("https://ack.example.com", ("key",))  # noqa: SLF001
+    appearance, storm_links = notifier._appearance, StormLinks("https://ack.example.com", ("key",))  # noqa: SLF001
     slack: Slack = notifier._slack  # noqa: SLF001
-    digests = Digests(storms, store, slack, pacing, links, storm_links, SECOND)
+    digests = Digests(storms, store, slack, pacing, appearance, storm_links, SECOND)
     await Turns(pacing, notifier, digests).take(channel)
 
 

@@ -44,7 +44,6 @@ from shared.keys import Keys
 from shared.links import AckLinks
 from shared.redis_client import Script, Scripts, StoreUnavailableError, connect
 from shared.store import Store
-from shared.storms import Storms
 from shared.stream import Entry
 from tests.episodes import MINUTE, NOON, alert, notification, resolved
 from tests.faults.conftest import many
@@ -82,6 +81,8 @@ class World:
     shift: timedelta = timedelta(0)
     messages: list[tuple[str, str, int]] = field(default_factory=list)
     """ts, incident, revision."""
+    replies: list[tuple[str, int]] = field(default_factory=list)
+    """Incident, and the last note that the reply tells."""
     rows: list[str] = field(default_factory=list)
     travelling: list[Call] = field(default_factory=list)
     workers: list["Worker"] = field(default_factory=list)
@@ -209,6 +210,23 @@ class SlackOutside:
         found: list[Found] = await self._world.ask(look, self.REFUSED, self.LOST)
         return found
 
+    async def reply(self, channel: str, thread: str, message: dict[str, Any]) -> Posted:
+        payload = message["metadata"]["event_payload"]
+
+        def effect() -> Posted:
+            self._world.replies.append((payload["notes_of"], payload["upto"]))
+            return Posted(channel, f"{thread}.{len(self._world.replies)}")
+
+        posted: Posted = await self._world.ask(effect, self.REFUSED, self.LOST, SLACK_FINISHES)
+        return posted
+
+    async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
+        def look() -> int:
+            return max((upto for id_, upto in self._world.replies if id_ == incident_id), default=0)
+
+        told: int = await self._world.ask(look, self.REFUSED, self.LOST)
+        return told
+
     async def delete(self, channel: str, ts: str) -> None:
         self._world.messages = [one for one in self._world.messages if one[0] != ts]
 
@@ -289,7 +307,7 @@ class Promises(RuleBasedStateMachine):
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
         pacing = Pacing(self.scripts, Pace(timedelta(0), 1))
-        return Notifier(self.store, slack, pacing, Storms(self.scripts), appearance, TIMEOUT)
+        return Notifier(self.store, slack, pacing, appearance, TIMEOUT)
 
     @property
     def escalator(self) -> Escalator:

@@ -50,6 +50,11 @@ def test_an_alertmanager_body_is_told_in_our_words() -> None:
     assert seen.facts.links == (
         Link(text="Source", url="http://prometheus.example:9090/graph?g0.expr=latency"),
         Link(text="Runbook", url="https://runbooks.example/checkout/latency"),
+        Link(
+            text="Silence",
+            url="http://alertmanager.example:9093/#/silences/new?filter=%7Balertname%3D%22HighLatency%22%2C%20"
+            "service%3D%22checkout%22%2C%20severity%3D%22critical%22%2C%20team%3D%22shop%22%7D",
+        ),
         Link(text="Alertmanager", url="http://alertmanager.example:9093"),
     )
     assert [a.name for a in seen.alerts] == ["HighLatency"] * 2

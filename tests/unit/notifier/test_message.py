@@ -305,3 +305,10 @@ def test_the_plain_message_says_all_that_matters_and_why_it_is_plain() -> None:
         "<https://ack.example/api/ack/1?exp=1&amp;sig=2|Acknowledge>\n"
         "This message is plain because: Slack refused the full message: invalid_blocks &lt;x&gt;"
     )
+
+
+def test_the_console_is_linked_beside_the_status() -> None:
+    look = Look("Ack", "primary", disable_button=False, console_url="https://console.example/am")
+    made = firing(deadline=NOON + MINUTE, warnings=("one",))
+    assert status(made, look)[1:] == [f"<https://console.example/am/incidents/{made.id}|Console>", "⚠️ one"]
+    assert "Console" not in str(message(made))

@@ -66,6 +66,43 @@ async def test_the_board_shows_messages_and_records(
         assert part in record["html"]
 
 
+async def test_everybody_sees_their_own_whispers_and_nobody_sees_metadata(
+    http: httpx.AsyncClient, slack: AsyncWebClient
+) -> None:
+    metadata = {"event_type": "secret_for_programs", "event_payload": {}}
+    root = (await slack.chat_postMessage(channel="C1", text="root <@U0ALEX>", metadata=metadata))["ts"]
+    await slack.chat_postEphemeral(channel="C1", user="U0ALEX", text="to Alex")
+    await slack.chat_postEphemeral(channel="C1", user="U0SAM", text="to Sam", thread_ts=root)
+    seen = {}
+    for me in ("U0ALEX", "U0SAM", ""):
+        board = (await http.get("/_sandbox/board", params={"me": me})).json()
+        seen[me] = [item["html"] for item in board["channels"][0]["items"]]
+    assert [len(items) for items in seen.values()] == [2, 1, 1]
+    assert "Only visible to you" in seen["U0ALEX"][1]
+    assert "1 reply" in seen["U0SAM"][0]
+    assert "to Sam" not in seen[""][0]
+    assert "@Alex" in seen[""][0]
+    assert "secret_for_programs" not in str(seen)
+
+
+def hostile_menus() -> list[dict[str, Any]]:
+    plain = {"type": "plain_text", "text": HOSTILE}
+    short = {"type": "plain_text", "text": HOSTILE[-30:]}
+    confirm = {"title": plain, "text": plain, "confirm": short, "deny": short}
+    options = [{"text": plain, "value": HOSTILE, "url": "javascript:alert(1)"}]
+    menus = ("overflow", "static_select")
+    return [
+        {
+            "type": kind,
+            "action_id": kind + HOSTILE,
+            "options": options,
+            "confirm": confirm,
+            "placeholder": plain,
+        }
+        for kind in menus
+    ]
+
+
 async def test_hostile_text_never_becomes_html(
     http: httpx.AsyncClient, slack: AsyncWebClient, now: httpx.AsyncClient
 ) -> None:
@@ -77,6 +114,7 @@ async def test_hostile_text_never_becomes_html(
         {"type": "context", "elements": [hostile]},
         {"type": "image", "alt_text": HOSTILE},
         {"type": "actions", "elements": [evil, evil | {"url": f"http://x/{HOSTILE}", "action_id": HOSTILE}]},
+        {"type": "actions", "block_id": HOSTILE, "elements": hostile_menus()},
     ]
     attachment = {"color": HOSTILE, "title": HOSTILE, "text": HOSTILE, "footer": HOSTILE, "blocks": blocks}
     await slack.chat_postMessage(

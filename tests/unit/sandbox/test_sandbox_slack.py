@@ -29,6 +29,17 @@ def actions(**changes: Any) -> dict[str, Any]:
     return {"type": "actions", "block_id": "incident_actions", "elements": [BUTTON | changes]}
 
 
+def confirm(**changes: str) -> dict[str, Any]:
+    words = {"title": "Sure?", "text": "Really?", "confirm": "Yes", "deny": "No"} | changes
+    return {name: {"type": "plain_text", "text": text} for name, text in words.items()}
+
+
+def menu(number: int, *, label: str = "one", value: str = "1", **changes: Any) -> dict[str, Any]:
+    option = {"text": {"type": "plain_text", "text": label}, "value": value}
+    element = {"type": "static_select", "action_id": "choose", "options": [option] * number}
+    return {"type": "actions", "elements": [element | changes]}
+
+
 def alert(*blocks: dict[str, Any], color: str = "#C70039") -> dict[str, Any]:
     attachment = {
         "color": color,
@@ -146,6 +157,57 @@ TOO_MUCH = [
         "must be less than 2001 characters [json-pointer:%s/0/elements/0/value]",
     ),
     ("button style", actions(style="loud"), "unsupported value [json-pointer:%s/0/elements/0/style]"),
+    (
+        "confirm title",
+        actions(confirm=confirm(title="x" * 101)),
+        "must be less than 101 characters [json-pointer:%s/0/elements/0/confirm/title/text]",
+    ),
+    (
+        "confirm text",
+        actions(confirm=confirm(text="x" * 301)),
+        "must be less than 301 characters [json-pointer:%s/0/elements/0/confirm/text/text]",
+    ),
+    (
+        "confirm button",
+        actions(confirm=confirm(confirm="x" * 31)),
+        "must be less than 31 characters [json-pointer:%s/0/elements/0/confirm/confirm/text]",
+    ),
+    (
+        "deny button",
+        actions(confirm=confirm(deny="x" * 31)),
+        "must be less than 31 characters [json-pointer:%s/0/elements/0/confirm/deny/text]",
+    ),
+    (
+        "nothing to deny with",
+        actions(confirm={name: part for name, part in confirm().items() if name != "deny"}),
+        "missing required field: text [json-pointer:%s/0/elements/0/confirm/deny]",
+    ),
+    ("options", menu(101), "no more than 100 items allowed [json-pointer:%s/0/elements/0/options]"),
+    (
+        "overflow's options",
+        menu(6, type="overflow"),
+        "no more than 5 items allowed [json-pointer:%s/0/elements/0/options]",
+    ),
+    (
+        "option text",
+        menu(1, label="x" * 76),
+        "must be less than 76 characters [json-pointer:%s/0/elements/0/options/0/text/text]",
+    ),
+    (
+        "option value",
+        menu(1, value="x" * 151),
+        "must be less than 151 characters [json-pointer:%s/0/elements/0/options/0/value]",
+    ),
+    (
+        "two actions of one name",
+        {"type": "actions", "elements": [BUTTON, BUTTON]},
+        '`action_id` "ack_incident" already exists for another element [json-pointer:%s/0/elements/1/action_id]',
+    ),
+    (
+        "text among actions",
+        {"type": "actions", "elements": [{"type": "mrkdwn", "text": "x"}]},
+        "unsupported type: mrkdwn [json-pointer:%s/0/elements/0/type]",
+    ),
     ("no such block", {"type": "marquee"}, "unsupported type: marquee [json-pointer:%s/0/type]"),
     ("no elements", {"type": "actions"}, "missing required field: elements [json-pointer:%s/0]"),
 ]
@@ -169,6 +231,10 @@ async def test_what_just_fits_is_accepted(slack: AsyncWebClient) -> None:
     blocks = [section("x" * 3000), actions(text={"type": "plain_text", "text": "x" * 75})]
     assert (await slack.chat_postMessage(**alert(*blocks)))["ok"]
     assert (await slack.chat_postMessage(**alert(*[section("x")] * 50)))["ok"]
+    sure = confirm(title="x" * 100, text="x" * 300, confirm="x" * 30, deny="x" * 30)
+    many = menu(100, label="x" * 75, value="x" * 150, confirm=sure)
+    blocks = [actions(confirm=sure), actions(confirm=sure), menu(5, type="overflow")]
+    assert (await slack.chat_postMessage(channel=CHANNEL, text="x", blocks=[many, *blocks]))["ok"]
 
 
 async def test_limits_of_the_whole_message(slack: AsyncWebClient) -> None:

@@ -50,6 +50,8 @@ async def test_a_message_is_posted_and_edited_in_place(slack: Slack, sandbox: Ru
     [
         ("invalid_auth", Failure.NEEDS_PERSON),
         ("is_archived", Failure.NEEDS_PERSON),
+        ("is_inactive", Failure.NEEDS_PERSON),
+        ("edit_window_closed", Failure.NEEDS_PERSON),
         ("missing_scope", Failure.NEEDS_PERSON),
         ("service_unavailable", Failure.TRANSIENT),
         ("something_new", Failure.TRANSIENT),
