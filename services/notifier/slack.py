@@ -191,10 +191,16 @@ class Slack:
             is_archived=bool(seen.get("is_archived", False)),
         )
 
-    async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
-        """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks at the latest PAGE
-        replies. Needs a history scope. Raises SlackCallError."""
-        arguments = {"channel": channel, "ts": thread, "include_all_metadata": "true", "limit": PAGE}
+    async def told_up_to(self, channel: str, thread: str, incident_id: str, since: datetime) -> int:
+        """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks at the first PAGE
+        replies from `since` on: Slack hands out a thread from its beginning. Needs a history scope. Raises SlackCallError."""
+        arguments = {
+            "channel": channel,
+            "ts": thread,
+            "oldest": f"{since.timestamp():.6f}",
+            "include_all_metadata": "true",
+            "limit": PAGE,
+        }
         answer = await self._call(REPLIES, arguments)
         payloads = [
             message.get("metadata", {}).get("event_payload", {}) for message in answer.get("messages", [])

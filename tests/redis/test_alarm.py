@@ -14,7 +14,7 @@ from services.notifier import alarm as alarm_module
 from services.notifier.alarm import Alarm
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
-from services.notifier.pacing import Pacing
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate
 from shared.commands import Delivered, DeliveryFailed
@@ -23,7 +23,7 @@ from shared.links import AckLinks
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.redis.conftest import now, opened
-from tests.redis.test_notifier import SECOND, UNPACED, misbehave, no_waiting
+from tests.redis.test_notifier import SECOND, misbehave, no_waiting
 
 FALLBACK = "C9"
 REFUSED = DeliveryFailed("t", "not_in_channel", timedelta(0), needs_person=True)
@@ -48,7 +48,7 @@ def notifier(store: Store, slack: Slack, scripts: Scripts, path: Path) -> Notifi
     look, links = Look("Ack", "primary", disable_button=False), AckLinks("https://a.example.com", ("key",))
     appearance = Appearance("C1", MessageTemplate.load(template), look, links)
     alarm = Alarm(slack, scripts, FALLBACK)
-    return Notifier(store, slack, Pacing(scripts, UNPACED), appearance, SECOND, alarm)
+    return Notifier(store, slack, Pacing(scripts, Pace(timedelta(0), 1)), appearance, SECOND, alarm)
 
 
 def told(sandbox: Running) -> list[str]:

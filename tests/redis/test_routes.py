@@ -8,7 +8,7 @@ import pytest
 from sandbox.server import Running
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
-from services.notifier.pacing import Pacing
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.routing import Routing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate
@@ -18,7 +18,7 @@ from shared.links import AckLinks
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.redis.conftest import opened
-from tests.redis.test_notifier import SECOND, UNPACED, misbehave
+from tests.redis.test_notifier import SECOND, misbehave
 
 CRITICAL = {"match": "severity=critical", "channel_id": "C2", "mention": "@here"}
 
@@ -36,7 +36,7 @@ def notifier(store: Store, slack: Slack, scripts: Scripts, path: Path, *routes: 
     template.write_text("{{ incident.facts.title }}")
     look, links = Look("Ack", "primary", disable_button=False), AckLinks("https://a.example.com", ("key",))
     appearance = Appearance("C1", MessageTemplate.load(template), look, links, Routing(config.routes))
-    return Notifier(store, slack, Pacing(scripts, UNPACED), appearance, SECOND)
+    return Notifier(store, slack, Pacing(scripts, Pace(0 * SECOND, 1)), appearance, SECOND)
 
 
 async def test_a_message_goes_where_its_route_says_and_stays_there(
