@@ -47,6 +47,10 @@ SLACK_ADMISSIONS = Counter(
     "Calls to Slack that were made at once, or had to wait for their channel's turn",
     ["kind", "result"],
 )
+STORMS = Counter("ackstream_storms", "Storms that began")
+STORM_MEMBERS = Counter(
+    "ackstream_storm_members", "Incidents that a digest tells of, instead of a message of their own"
+)
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
 ESCALATION_LATENESS = Histogram(
     "ackstream_escalation_lateness_seconds",

@@ -34,6 +34,7 @@ alert:
     api_url: {slack}
     timeout_seconds: {timeout}
     pace: {{per_second: {per_second}}}
+    storm: {storm}
 oncall:
   enable: true
   wait_minutes: {wait_minutes}
@@ -62,7 +63,7 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
 
     `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
-    `per_second`: calls to Slack that a channel gets; 0: as many as come.
+    `per_second`: calls to Slack that a channel gets; 0: as many as come. `storm`: settings, as YAML.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Stack:
         wait_minutes: float = 3,
         timeout: float = 3,
         per_second: float = 0,
+        storm: str = "{}",
         constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
@@ -95,6 +97,7 @@ class Stack:
             wait_minutes=wait_minutes,
             timeout=timeout,
             per_second=per_second,
+            storm=storm,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config

@@ -9,21 +9,31 @@ from starlette.routing import Route
 
 from services.ingest.acknowledge import ROUTED_METHODS, AcknowledgePage
 from services.ingest.incidents import Incidents
+from services.ingest.storm_page import StormPage
 from shared.health import Check, health_routes
 
 
-def create_app(incidents: Incidents, acknowledge: AcknowledgePage, checks: Mapping[str, Check]) -> Starlette:
+def create_app(
+    incidents: Incidents,
+    acknowledge: AcknowledgePage,
+    checks: Mapping[str, Check],
+    storm: StormPage | None = None,
+) -> Starlette:
     async def post_incidents(request: Request) -> Response:
         return await incidents(request)
 
     async def acknowledge_page(request: Request) -> Response:
         return await acknowledge(request)
 
+    async def storm_page(request: Request) -> Response:
+        return await storm(request) if storm else await _not_found(request, Exception())
+
     app = Starlette(
         routes=[
             Route("/api/incidents", post_incidents, methods=["POST"]),
             Route("/api/incidents/", post_incidents, methods=["POST"]),
             Route("/api/ack/{incident_id}", acknowledge_page, methods=list(ROUTED_METHODS)),
+            Route("/api/storm/{storm_id}", storm_page, methods=list(ROUTED_METHODS)),
             *health_routes(checks),
         ],
         exception_handlers={404: _not_found, 405: _method_not_allowed, Exception: _failed},

@@ -122,7 +122,8 @@ class Promises(RuleBasedStateMachine):
         look = Look("Acknowledge", "primary", disable_button=False)
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
-        return Notifier(self.store, slack, Pacing(self.scripts, Pace(timedelta(0), 1)), appearance, TIMEOUT)
+        pacing = Pacing(self.scripts, Pace(timedelta(0), 1))
+        return Notifier(self.store, slack, pacing, appearance, TIMEOUT)
 
     @property
     def escalator(self) -> Escalator:
