@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from services.ingest.body import BodyTooLargeError, BodyTooSlowError, read_body
 from services.ingest.pages import Answer, Page, respond
-from services.ingest.wording import clean_name
 from shared.commands import Acknowledge, Reason
 from shared.identity import is_incident_id
 from shared.incident import Incident, State
@@ -20,6 +19,7 @@ from shared.links import AckLinks, Verdict
 from shared.metrics import ACKNOWLEDGEMENTS
 from shared.redis_client import StoreUnavailableError
 from shared.store import Store
+from shared.wording import clean_name
 
 DOOR = "link"
 ANONYMOUS = "somebody with the link"

@@ -17,9 +17,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from services.ingest.wording import MAX_NAME, moment, tone
+from services.ingest.wording import moment, tone
 from shared.incident import Incident
-from shared.wording import is_web, span
+from shared.wording import MAX_NAME, is_web, span
 
 RETRY_AFTER_SECONDS = 5
 ALLOWED_METHODS = "GET, HEAD, POST"

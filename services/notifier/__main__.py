@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from services.notifier.alarm import Alarm
 from services.notifier.channel_health import ChannelHealth
-from services.notifier.message import Look
+from services.notifier.look import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.pacing import Pace, Pacing
 from services.notifier.routing import Routing
@@ -89,9 +89,14 @@ def load_template(path: Path) -> MessageTemplate:
 
 
 def look(config: Config) -> Look:
-    properties = config.alert.slack.message_properties
+    slack = config.alert.slack
+    properties = slack.message_properties
     return Look(
-        properties.button_text, properties.button_style, properties.disable_button, config.console_url
+        properties.button_text,
+        properties.button_style,
+        properties.disable_button,
+        config.console_url,
+        interactive=slack.interactivity != "link",
     )
 
 
