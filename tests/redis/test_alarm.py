@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 from sandbox.server import Running
 from services.notifier import alarm as alarm_module
 from services.notifier.alarm import Alarm
-from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate
 from shared.commands import Delivered, DeliveryFailed
@@ -48,7 +48,7 @@ def notifier(store: Store, slack: Slack, scripts: Scripts, path: Path) -> Notifi
     look, links = Look("Ack", "primary", disable_button=False), AckLinks("https://a.example.com", ("key",))
     appearance = Appearance("C1", MessageTemplate.load(template), look, links)
     alarm = Alarm(slack, scripts, FALLBACK)
-    return Notifier(store, slack, ChannelHold(scripts), appearance, SECOND, alarm)
+    return Notifier(store, slack, Pacing(scripts, Pace(timedelta(0), 1)), appearance, SECOND, alarm)
 
 
 def told(sandbox: Running) -> list[str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Running
-from services.notifier.hold import ChannelHold
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
+from services.notifier.pacing import Pace, Pacing
 from services.notifier.routing import Routing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate
@@ -36,7 +36,7 @@ def notifier(store: Store, slack: Slack, scripts: Scripts, path: Path, *routes: 
     template.write_text("{{ incident.facts.title }}")
     look, links = Look("Ack", "primary", disable_button=False), AckLinks("https://a.example.com", ("key",))
     appearance = Appearance("C1", MessageTemplate.load(template), look, links, Routing(config.routes))
-    return Notifier(store, slack, ChannelHold(scripts), appearance, SECOND)
+    return Notifier(store, slack, Pacing(scripts, Pace(0 * SECOND, 1)), appearance, SECOND)
 
 
 async def test_a_message_goes_where_its_route_says_and_stays_there(
