@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.commands import Deed
 from shared.identity import is_incident_id
-from shared.offers import Offer, deed
+from shared.offers import AnyDeed, Offer, deed
 from shared.wording import clean_name
 
 DOOR = "button"
@@ -42,7 +41,7 @@ class Pressed:
 
     incident_id: str
     offer: Offer
-    deed: Deed
+    deed: AnyDeed
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
-from shared.commands import Acknowledge, Deed, EscalateNow, ResolveByHand, SnoozeFor, Unacknowledge
+from shared.commands import Acknowledge, EscalateNow, ResolveByHand, SnoozeFor, Unacknowledge
 from shared.incident import Incident, State
+
+AnyDeed = Acknowledge | Unacknowledge | SnoozeFor | EscalateNow | ResolveByHand
 
 
 class Offer(StrEnum):
@@ -29,7 +31,7 @@ LABELS: Mapping[Offer, str] = {
     Offer.RESOLVE: "Resolve",
 }
 
-_DEEDS: Mapping[Offer, Callable[..., Deed]] = {
+_DEEDS: Mapping[Offer, Callable[..., AnyDeed]] = {
     Offer.ACKNOWLEDGE: Acknowledge,
     Offer.UNACKNOWLEDGE: Unacknowledge,
     Offer.SNOOZE_15: partial(SnoozeFor, span=timedelta(minutes=15)),
@@ -53,6 +55,6 @@ def offers(incident: Incident) -> tuple[Offer, ...]:
     return _BY_STATE.get(incident.state, ())
 
 
-def deed(offer: Offer, by: str, door: str, user: str = "", token: str = "") -> Deed:
-    """The command that `offer` stands for. The rest as in `Deed`."""
+def deed(offer: Offer, by: str, door: str, user: str = "", token: str = "") -> AnyDeed:
+    """The command that `offer` stands for. The rest as in `shared.commands.Deed`."""
     return _DEEDS[offer](by=by, door=door, user=user, token=token)
