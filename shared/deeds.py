@@ -15,7 +15,7 @@ from shared.commands import (
     Step,
     Unacknowledge,
 )
-from shared.incident import Acknowledgement, Closure, Incident, Snooze, State
+from shared.incident import Acknowledgement, Closure, Haste, Incident, Snooze, State
 from shared.steps import changed, moments
 
 MAX_DEEDS = 10
@@ -42,9 +42,8 @@ def acknowledge(incident: Incident, command: Acknowledge, now: datetime, rules: 
         at=now, by=command.by, door=command.door, user=command.user, lapses_at=lapses_at
     )
     told = moments(lapses_at=lapses_at)
-    return _done(
-        incident, command, now, Reason.ACKNOWLEDGED, told, acknowledgement=acknowledgement, snooze=None
-    )
+    update = {"acknowledgement": acknowledgement, "snooze": None, "haste": None}
+    return _done(incident, command, now, Reason.ACKNOWLEDGED, told, **update)
 
 
 def unacknowledge(incident: Incident, command: Unacknowledge, now: datetime) -> Step:
@@ -52,17 +51,20 @@ def unacknowledge(incident: Incident, command: Unacknowledge, now: datetime) -> 
         return _refused(incident, command, now, Reason.NOT_ACKNOWLEDGED)
     if incident.state is not State.ACKNOWLEDGED:
         return _refused(incident, command, now, _NO_LONGER[incident.state])
-    deadline = armed_again(incident, now)
-    update = {"acknowledgement": None, "deadline": deadline}
-    return _done(incident, command, now, Reason.UNACKNOWLEDGED, moments(deadline=deadline), **update)
+    update = _armed_again(incident, now)
+    return _done(
+        incident, command, now, Reason.UNACKNOWLEDGED, moments(deadline=update["deadline"]), **update
+    )
 
 
-def armed_again(incident: Incident, now: datetime) -> datetime | None:
-    """The deadline of an incident that nobody has any more: as long as it was given at first."""
-    if incident.deadline is None:
-        return None
-    given = incident.call.wait
-    return now + (max(incident.deadline - incident.opened_at, timedelta(0)) if given is None else given)
+def _armed_again(incident: Incident, now: datetime) -> dict[str, Any]:
+    """What becomes of an incident that nobody has any more: its deadline is as long as it was given at first, and what was tried
+    before does not bring it nearer."""
+    deadline, given = incident.deadline, incident.call.wait
+    if deadline is not None:
+        deadline = now + (max(deadline - incident.opened_at, timedelta(0)) if given is None else given)
+    escalation = incident.escalation.model_copy(update={"retry_at": None})
+    return {"acknowledgement": None, "deadline": deadline, "escalation": escalation}
 
 
 def snooze(incident: Incident, command: SnoozeFor, now: datetime) -> Step:
@@ -81,6 +83,7 @@ def snooze(incident: Incident, command: SnoozeFor, now: datetime) -> Step:
         moments(deadline=until),
         deadline=until,
         snooze=Snooze(at=now, by=command.by, until=until),
+        haste=None,
         escalation=incident.escalation.model_copy(update={"retry_at": None}),
     )
 
@@ -96,7 +99,8 @@ def escalate_now(incident: Incident, command: EscalateNow, now: datetime) -> Ste
     deadline = min(incident.deadline or now, now)
     hastened = effort.model_copy(update={"retry_at": now if effort.retry_at else None})
     told = moments(deadline=deadline)
-    update = {"deadline": deadline, "snooze": None, "escalation": hastened}
+    haste = Haste(at=now, by=command.by)
+    update = {"deadline": deadline, "snooze": None, "haste": haste, "escalation": hastened}
     return _done(incident, command, now, Reason.ESCALATION_ASKED, told, **update)
 
 
@@ -113,10 +117,8 @@ def lapse(incident: Incident, now: datetime) -> Step:
     due = incident.lapse_due
     if due is None or due > now:
         return Step(incident, Reason.NOT_LAPSED)
-    deadline = armed_again(incident, now)
-    forgotten = incident.acknowledgement
-    data = {"by": forgotten.by if forgotten else ""} | moments(deadline=deadline)
-    update = {"acknowledgement": None, "deadline": deadline}
+    update, forgotten = _armed_again(incident, now), incident.acknowledgement
+    data = {"by": forgotten.by if forgotten else ""} | moments(deadline=update["deadline"])
     return changed(incident, now, Reason.LAPSED, EventType.LAPSED, data, visible=True, **update)
 
 

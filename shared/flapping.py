@@ -38,6 +38,8 @@ def inherited(
     elsewhere = notification.call.channel != before.call.channel
     if loud & flapping.loud or elsewhere or not before.is_shown or before.delivery.due:
         return None
+    if before.escalation.lease or before.escalation.doubt_until:  # what became of it is still to be shown
+        return None
     return before.message.model_copy(update={"shown": NOT_TRUSTED})
 
 

@@ -40,6 +40,13 @@ class Snooze(Frozen):
     until: datetime
 
 
+class Haste(Frozen):
+    """Somebody wanted it escalated at once."""
+
+    at: datetime
+    by: str
+
+
 class Closure(Frozen):
     at: datetime
     state: State
@@ -174,6 +181,7 @@ class Incident(Frozen):
     deadline: datetime | None = None
     acknowledgement: Acknowledgement | None = None
     snooze: Snooze | None = None
+    haste: Haste | None = None
     escalation: Effort = Effort()
     record: Record | None = None
     closure: Closure | None = None
@@ -234,6 +242,13 @@ class Incident(Frozen):
     def is_snoozed(self, now: datetime) -> bool:
         """Somebody has put the deadline off, and no notification brings it nearer."""
         return self.snooze is not None and self.snooze.until > now
+
+    @property
+    def is_put_off(self) -> bool:
+        """A snooze holds, as far as a message can tell, which must not go stale: nothing has been tried since."""
+        effort = self.escalation
+        tried = effort.may_act or (effort.retry_at is not None and effort.doubt_until is None)
+        return self.snooze is not None and self.awaits_escalation and not tried
 
     @property
     def lapse_due(self) -> datetime | None:

@@ -11,8 +11,9 @@ from shared.incident import Acknowledgement, Incident, Note, NoteKind
 from shared.notification import Alert
 from shared.wording import WORTH_SAYING_LATE
 
-REMIND_EVERY = timedelta(minutes=30)
-"""Alertmanager may repeat itself each minute; the thread is told that it is still firing no more often than this."""
+REMIND_AFTER, REMIND_AT_LEAST = timedelta(minutes=30), timedelta(hours=4)
+"""Alertmanager may repeat itself each minute. The thread is told that it is still firing after half an hour, then each time that
+its age has doubled, and, if repeats come, every four hours."""
 
 MAX_NOTES = 20
 MAX_NAMES = 5
@@ -75,8 +76,12 @@ def _open_again(lost: Acknowledgement, event: Happened) -> dict[NoteKind, dict[s
 def _fired_again(incident: Incident) -> dict[NoteKind, dict[str, Any]]:
     if incident.message is None:
         return {}
-    since = incident.openings[0].isoformat() if incident.openings else None
-    return {NoteKind.FIRED_AGAIN: {"count": len(incident.openings), "since": since}}
+    data: dict[str, Any] = {"count": len(incident.openings)}
+    if incident.openings:
+        data["since"] = incident.openings[0].isoformat()
+    if incident.predecessor:
+        data["closed_at"] = incident.predecessor.closed_at.isoformat()
+    return {NoteKind.FIRED_AGAIN: data}
 
 
 def _warnings(before: Incident | None, after: Incident) -> dict[NoteKind, dict[str, Any]]:
@@ -95,17 +100,25 @@ def _alerts(before: Incident, after: Incident) -> dict[NoteKind, dict[str, Any]]
     data: dict[str, Any] = {"firing": len(fires)}
     for name, alerts in (("joined", joined), ("left", left)):
         if alerts:
-            data |= {name: [_named(alert) for alert in alerts[:MAX_NAMES]], f"{name}_count": len(alerts)}
+            data |= {name: _names(alerts), f"{name}_count": len(alerts)}
     return {NoteKind.ALERTS: data}
 
 
+def _names(alerts: list[Alert]) -> list[str]:
+    """Each once: the alerts of a group are often called the same."""
+    names = list(dict.fromkeys(filter(None, map(_named, alerts))))
+    return names if len(names) <= MAX_NAMES else [*names[:MAX_NAMES], "…"]
+
+
 def _named(alert: Alert) -> str:
-    return " — ".join(dict.fromkeys(text for text in (alert.name, alert.summary) if text))[:MAX_TEXT]
+    text = " — ".join(dict.fromkeys(text for text in (alert.name, alert.summary) if text))
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def _reminder(before: Incident, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
     last = before.reminded_at or before.opened_at
-    if event.reason != Reason.REPEATED or event.at - last < REMIND_EVERY:
+    pause = min(max(REMIND_AFTER, last - before.opened_at), REMIND_AT_LEAST)
+    if event.reason != Reason.REPEATED or event.at - last < pause:
         return {}
     return {NoteKind.STILL_FIRING: {"firing": after.firing_count, "since": after.opened_at.isoformat()}}
 
@@ -113,7 +126,7 @@ def _reminder(before: Incident, after: Incident, event: Happened) -> dict[NoteKi
 def _attempt(before: Incident, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
     """The first failure, then ever rarer ones, and whatever is news: an outage must not fill the thread."""
     was, now = before.escalation, after.escalation
-    if now.attempts <= was.attempts:  # a mere look
+    if now.attempts <= was.attempts or event.reason == Reason.CALLED_OFF:  # a mere look
         return {}
     rare = now.attempts & (now.attempts - 1) == 0
     if not (rare or now.error != was.error or now.parked != was.parked):

@@ -21,6 +21,7 @@ from shared.incident import (
     Closure,
     Digest,
     Effort,
+    Haste,
     Incident,
     Lease,
     Message,
@@ -166,25 +167,28 @@ def _acknowledged(incident: Incident, event: Happening) -> Incident:
         user=event.data.get("user", ""),
         lapses_at=moment_of(event.data, "lapses_at"),
     )
-    return _done(incident, event, acknowledgement=acknowledgement, snooze=None)
+    return _done(incident, event, acknowledgement=acknowledgement, snooze=None, haste=None)
 
 
 def _unacknowledged(incident: Incident, event: Happening) -> Incident:
-    return _done(incident, event, acknowledgement=None, deadline=moment_of(event.data, "deadline"))
+    deadline = moment_of(event.data, "deadline")
+    escalation = incident.escalation.model_copy(update={"retry_at": None})
+    return _done(incident, event, acknowledgement=None, deadline=deadline, escalation=escalation)
 
 
 def _snoozed(incident: Incident, event: Happening) -> Incident:
     until = moment_of(event.data, "deadline") or event.at
     snooze = Snooze(at=event.at, by=event.data["by"], until=until)
     escalation = incident.escalation.model_copy(update={"retry_at": None})
-    return _done(incident, event, deadline=until, snooze=snooze, escalation=escalation)
+    return _done(incident, event, deadline=until, snooze=snooze, haste=None, escalation=escalation)
 
 
 def _escalation_asked(incident: Incident, event: Happening) -> Incident:
     effort = incident.escalation
     hastened = effort.model_copy(update={"retry_at": event.at if effort.retry_at else None})
     deadline = moment_of(event.data, "deadline")
-    return _done(incident, event, deadline=deadline, snooze=None, escalation=hastened)
+    haste = Haste(at=event.at, by=event.data["by"])
+    return _done(incident, event, deadline=deadline, snooze=None, haste=haste, escalation=hastened)
 
 
 def _refused(incident: Incident, event: Happening) -> Incident:

@@ -1,15 +1,14 @@
 """Jinja2 as message templates see it: what is missing is empty, what is printed is escaped for Slack, what loops ends."""
 
-import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import ChainableUndefined, TemplateRuntimeError, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from services.notifier.mrkdwn import Mrkdwn, code, codeblock, date, escape, link, one_line, shortened
+from services.notifier.filters import FILTERS, as_mrkdwn
+from services.notifier.mrkdwn import Mrkdwn
 
 MAX_ROUNDS = 100_000
 """Of all loops of one rendering together. A body with thousands of alerts times a nested loop must not stop the notifier."""
@@ -22,9 +21,6 @@ GUARD = "\0"
 
 READERS = ("get", "items", "keys")
 """What a template may call on a mapping. Not `values`: Grafana's alerts have a field of that name."""
-
-_MILLISECONDS = 1e11
-"""A Unix time above this (the year 5138) counts milliseconds."""
 
 
 class Missing(ChainableUndefined):
@@ -59,18 +55,7 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(
             undefined=Missing, trim_blocks=True, lstrip_blocks=True, finalize=finalize, autoescape=False
         )
-        self.filters |= {
-            "code": _on_text(code),
-            "codeblock": _on_text(codeblock),
-            "cut": cut_filter,
-            "e": as_mrkdwn,
-            "escape": as_mrkdwn,
-            "link": link_filter,
-            "oneline": _on_text(one_line),
-            "time": time_filter,
-            "tojson": to_json,
-            "_rounds": count_rounds,
-        }
+        self.filters |= FILTERS | {"_rounds": count_rounds}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`alert.values` is the body's field; only where there is none, and it is one of READERS, a mapping's method."""
@@ -92,19 +77,6 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
             loop.iter = counted.set_environment(self)
 
 
-def as_text(value: object) -> str:
-    """As a person would write it: nothing for null, JSON for lists and objects."""
-    if value is None or callable(value):
-        return ""
-    if isinstance(value, bool | dict | list):
-        return to_json(value)
-    return str(value)
-
-
-def as_mrkdwn(value: object) -> Mrkdwn:
-    return value if isinstance(value, Mrkdwn) else escape(as_text(value))
-
-
 def finalize(value: object) -> str:
     """What `{{ value }}` prints."""
     if isinstance(value, Mrkdwn):
@@ -118,29 +90,6 @@ def without_guards(text: str) -> str:
     return text.replace("<" + GUARD, "&lt;").replace(GUARD, "")
 
 
-def to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, indent=indent, ensure_ascii=False, default=str)
-
-
-def link_filter(url: object, label: object = "") -> Mrkdwn:
-    return link(as_text(url), as_text(label))
-
-
-def cut_filter(value: object, length: int) -> str:
-    return shortened(as_text(value), length)
-
-
-def time_filter(value: object) -> str:
-    """A moment, an ISO 8601 text or Unix seconds or milliseconds as a Slack date; any other text as it is."""
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            seconds = value / 1000 if value > _MILLISECONDS else value
-            return date(datetime.fromtimestamp(seconds, UTC))
-        return date(value if isinstance(value, datetime) else datetime.fromisoformat(as_text(value).strip()))
-    except (ValueError, OverflowError, OSError):
-        return as_text(value)
-
-
 @pass_context
 def count_rounds(context: Context, items: Iterable[Any] | None) -> Iterator[Any]:
     """The items of a `for`. None, which is JSON's null, has none."""
@@ -149,11 +98,3 @@ def count_rounds(context: Context, items: Iterable[Any] | None) -> Iterator[Any]
         if next(rounds, None) is None:
             raise TemplateRuntimeError(f"the loops take more than {MAX_ROUNDS:,} rounds together")
         yield item
-
-
-def _on_text(function: Any) -> Any:
-    def text_filter(value: object) -> str:
-        text: str = function(as_text(value))
-        return text
-
-    return text_filter

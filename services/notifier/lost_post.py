@@ -68,7 +68,8 @@ class LostPost:
         message, effort = incident.message, incident.delivery
         assert message is not None  # noqa: S101  for the type checker: there is a thread
         try:
-            upto = await self._slack.told_up_to(message.channel, message.ts, incident.id)
+            since = incident.notes[0].at - CLOCKS_APART
+            upto = await self._slack.told_up_to(message.channel, message.ts, incident.id, since)
         except SlackCallError as error:
             self._log.warning("cannot_look_for_reply", incident=incident.id, error=str(error))
             return Sight(blind=True)

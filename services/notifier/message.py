@@ -25,8 +25,11 @@ COLORS = {
 MAX_URL_IN_TEXT = 2500
 """A link in the text shares its section with its label."""
 
-MAX_WARNING = 300
-MAX_WARNINGS = 4
+MAX_WARNING = 150
+MAX_WARNINGS = 2
+"""The thread has them at length."""
+
+MAX_WHY = 300
 MAX_PLAIN = 3900
 """chat.update takes 4,000 characters."""
 
@@ -54,7 +57,7 @@ def plain_message(incident: Incident, why: str, ack_url: str | None) -> dict[str
     url = _usable(incident, ack_url)
     if url and incident.can_acknowledge:
         lines.append(link(url, "Acknowledge", MAX_URL_IN_TEXT))
-    reason = cut(escape(one_line(shortened(why, MAX_WARNING))), MAX_WARNING)
+    reason = cut(escape(one_line(shortened(why, MAX_WHY))), MAX_WHY)
     lines.append(f"This message is plain because: {reason}" if reason else "This message is plain.")
     # An empty list takes away the attachment that an edited message may have.
     return _arguments(incident, cut("\n".join(lines), MAX_PLAIN), [])
@@ -98,7 +101,7 @@ def _mrkdwn(text: str) -> dict[str, Any]:
 def _context(incident: Incident, look: Look) -> list[dict[str, Any]]:
     warnings: list[str] = [_warning(text) for text in incident.warnings[:MAX_WARNINGS]]
     if len(incident.warnings) > MAX_WARNINGS:
-        warnings.append(f"⚠️ … and {len(incident.warnings) - MAX_WARNINGS} more")
+        warnings.append(f"⚠️ … and {len(incident.warnings) - MAX_WARNINGS} more, in the thread")
     console = [link(f"{look.console_url}/incidents/{incident.id}", "Console")] if look.console_url else []
     return [_mrkdwn(line) for line in [*status_lines(incident), *console, *warnings]]
 

@@ -23,6 +23,8 @@ def headline(incident: Incident) -> Mrkdwn:
 
 def _state(incident: Incident) -> str:
     match incident.state:
+        case State.OPEN if incident.is_put_off and incident.snooze:
+            return f"SNOOZED by {_person(incident.snooze.by)}"
         case State.OPEN:
             count = incident.firing_count
             return f"FIRING:{count}{'+' * bool(incident.facts.truncated)}" if count else "FIRING"
@@ -30,14 +32,16 @@ def _state(incident: Incident) -> str:
             return f"ACKNOWLEDGED by {_who(incident)}"
         case State.ESCALATED:
             return f"ESCALATED {escape(_number(incident))}".rstrip()
+        case State.RESOLVED if incident.closure and incident.closure.by:
+            return f"RESOLVED by {_person(incident.closure.by)}"
         case state:
             return state.upper()
 
 
 def status_lines(incident: Incident) -> list[str]:
     """Mrkdwn lines, the latest news first. Empty for an open incident without on-call."""
-    news = (_closure(incident), _record(incident), _acknowledgement(incident), _escalation(incident))
-    return [line for line in news if line]
+    news = (_closure, _record, _acknowledgement, _snooze, _escalation, _openings)
+    return [line for tell in news if (line := tell(incident))]
 
 
 def _closure(incident: Incident) -> str:
@@ -48,7 +52,8 @@ def _closure(incident: Incident) -> str:
     if incident.closure.state is State.EXPIRED:
         silence = span(incident.closure.at - incident.seen_at)
         return f"Expired {date(incident.closure.at)}: nothing was heard of it for {silence}"
-    return f"Resolved {date(incident.closure.at)}, after {span(incident.closure.at - incident.opened_at)}"
+    by = f" by {_person(incident.closure.by)}," if incident.closure.by else ""
+    return f"Resolved{by} {date(incident.closure.at)}, after {span(incident.closure.at - incident.opened_at)}"
 
 
 def _record(incident: Incident) -> str:
@@ -56,13 +61,29 @@ def _record(incident: Incident) -> str:
     if record is None:
         return ""
     told = f"Escalated to {_where(incident)}: {link(record.url, _number(incident))}, {date(record.at)}"
+    told += f", asked by {_person(incident.haste.by)}" if incident.haste else ""
     late = lateness(incident.lateness(record.at))
     return f"{told}, {late}" if late else told
 
 
 def _acknowledgement(incident: Incident) -> str:
-    acknowledgement = incident.acknowledgement
-    return f"Acknowledged by {_who(incident)}, {date(acknowledgement.at)}" if acknowledgement else ""
+    acknowledgement, lapse = incident.acknowledgement, incident.lapse_due
+    if acknowledgement is None:
+        return ""
+    told = f"Acknowledged by {_who(incident)}, {date(acknowledgement.at)}"
+    return f"{told}; open again {date(lapse)} if it still fires" if lapse else told
+
+
+def _snooze(incident: Incident) -> str:
+    if not (incident.is_put_off and incident.snooze):
+        return ""
+    until = date(incident.snooze.until)
+    return f"Snoozed by {_person(incident.snooze.by)} until {until}, then escalates to {_where(incident)} unless acknowledged"
+
+
+def _openings(incident: Incident) -> str:
+    count = len(incident.openings)
+    return f"Fired {count} times since {date(incident.openings[0])}" if count > 1 else ""
 
 
 def _escalation(incident: Incident) -> str:
@@ -76,14 +97,17 @@ def _escalation(incident: Incident) -> str:
         return (
             f"{where} may have taken an attempt that failed here: {_error(incident)}; looking until {until}"
         )
-    return _waiting(incident) if incident.awaits_escalation else ""
+    return _waiting(incident) if incident.awaits_escalation and not incident.is_put_off else ""
 
 
 def _waiting(incident: Incident) -> str:
     effort, where, deadline = incident.escalation, _where(incident), incident.deadline
-    if effort.attempts:
-        next_try = f"; next try {date(effort.retry_at)}" if effort.retry_at else ""
-        return f"{where} attempt {effort.attempts} failed: {_error(incident)}{next_try}"
+    if effort.attempts and effort.retry_at:  # else it was put off since
+        return (
+            f"{where} attempt {effort.attempts} failed: {_error(incident)}; next try {date(effort.retry_at)}"
+        )
+    if incident.haste:
+        return f"Escalates to {where} at once: {_person(incident.haste.by)} asked for it, {date(incident.haste.at)}"
     if deadline is None or deadline <= incident.opened_at:
         return f"Escalates to {where} at once"
     return f"Escalates to {where} {date(deadline)} unless acknowledged"
@@ -94,8 +118,11 @@ def _error(incident: Incident) -> str:
 
 
 def _who(incident: Incident) -> str:
-    by = incident.acknowledgement.by if incident.acknowledgement else ""
-    return escape(shortened(one_line(by), MAX_NAME)) or "somebody"
+    return _person(incident.acknowledgement.by if incident.acknowledgement else "")
+
+
+def _person(name: str) -> str:
+    return escape(shortened(one_line(name), MAX_NAME)) or "somebody"
 
 
 def _number(incident: Incident) -> str:

@@ -37,7 +37,7 @@ class MessageTemplate:
             line, construct = found
             raise TemplateError(
                 f"{path}:{line}: `{construct}` is Go template syntax; Ackstream's templates are Jinja2. "
-                f"{MIGRATION} says how to rewrite it"
+                f"`ackstream convert-template {path}` rewrites it, and {MIGRATION} says how to do it by hand"
             )
         return cls(_compiled(source, path), path)
 
@@ -89,6 +89,10 @@ def _compiled(source: str, path: Path) -> Template:
         code = environment.compile(tree, filename=str(path))
     except TemplateSyntaxError as error:
         raise TemplateError(f"{path}:{error.lineno}: {error.message}; correct the template") from error
+    except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
+        # Python's own limits: 20 loops or 100 blocks in each other, 4,300 digits.
+        message = f"cannot be compiled: {error or 'nested too deeply'}; correct the template"
+        raise TemplateError(f"{path}: {message}") from error
     return Template.from_code(environment, code, environment.globals)
 
 

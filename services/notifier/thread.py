@@ -11,6 +11,7 @@ from shared.wording import span
 MAX_REPLY = 3500
 MAX_NAME = 80
 MAX_TEXT = 300
+MAX_WARNING = 600
 
 
 def reply(incident: Incident) -> dict[str, Any]:
@@ -26,48 +27,53 @@ def reply(incident: Incident) -> dict[str, Any]:
 
 
 def _alerts(note: Note) -> str:
-    lines = [
-        f"{sign} {_count(note, name)} {verb}: {_list(note.data.get(name, []), note.data.get(f'{name}_count', 0))}"
-        for name, verb, sign in (("joined", "joined", "🔥"), ("left", "resolved", "✅"))
-        if note.data.get(name)
-    ]
+    """As in `🔥 2 more alerts: A, B; 1 resolved: C. 3 are firing now`."""
+    joined, left = (note.data.get(f"{name}_count", 0) for name in ("joined", "left"))
+    told = [f"{joined} more alert{'s' * (joined != 1)}{_names(note, 'joined')}"] if joined else []
+    if left:
+        told.append(
+            f"{left} {'' if joined else 'alert' + 's' * (left != 1) + ' '}resolved{_names(note, 'left')}"
+        )
     firing = note.data.get("firing", 0)
-    return "\n".join([*lines, f"{firing} {'is' if firing == 1 else 'are'} firing now"])
-
-
-def _count(note: Note, name: str) -> str:
-    count = note.data.get(f"{name}_count", 0)
-    return f"{count} alert{'s' * (count != 1)}"
-
-
-def _list(names: list[str], count: int) -> str:
-    more = f" … and {count - len(names)} more" if count > len(names) else ""
-    return ", ".join(_text(name) or "Alert" for name in names) + more
-
-
-def _still_firing(note: Note) -> str:
-    since = _moment(note, "since")
-    for_how_long = f" after {span(note.at - since)}" if since else ""
-    return f"🔥 Still firing{for_how_long}, {date(note.at)}"
-
-
-def _fired_again(note: Note) -> str:
-    since = _moment(note, "since")
-    return f"🔁 Fired again, {date(note.at)}: {note.data.get('count')} times" + (
-        f" since {date(since)}" if since else ""
+    return (
+        f"{'🔥' if joined else '✅'} {'; '.join(told)}. {firing} {'is' if firing == 1 else 'are'} firing now"
     )
 
 
+def _names(note: Note, which: str) -> str:
+    names = ", ".join(_text(name) for name in note.data.get(which, []))
+    return f": {names}" if names else ""
+
+
+def _still_firing(note: Note) -> str:
+    since, firing = _moment(note, "since"), note.data.get("firing", 0)
+    how_long = f" after {span(note.at - since)}" if since else ""
+    return f"🔥 Still firing{how_long}" + (f": {firing} alerts" if firing > 1 else "")
+
+
+def _fired_again(note: Note) -> str:
+    closed_at, since = _moment(note, "closed_at"), _moment(note, "since")
+    quiet = f" after {span(note.at - closed_at)} of quiet" if closed_at and closed_at < note.at else ""
+    times = f": {note.data.get('count')} times since {date(since)}" if since else ""
+    return f"🔁 Fired again{quiet}{times}"
+
+
 def _warnings(note: Note) -> str:
-    return "\n".join(f"⚠️ {_text(text)}" for text in note.data.get("warnings", []))
+    warnings = [_text(text, MAX_WARNING) for text in note.data.get("warnings", [])]
+    missing = note.data.get("count", 0) - len(warnings)
+    more = [Mrkdwn(f"… and {missing} more")] if missing > 0 else []
+    lines = [*warnings, *more]
+    return f"⚠️ {lines[0]}" if len(lines) == 1 else "\n• ".join(["⚠️ Warnings:", *lines])
 
 
 def _attempt_failed(note: Note) -> str:
-    retry = _moment(note, "retry_at")
-    told = f"⚠️ Escalation attempt {note.data.get('attempt')} failed: {_text(note.data.get('error'))}"
+    retry, doubt = _moment(note, "retry_at"), _moment(note, "doubt_until")
+    told = f"⚠️ Attempt {note.data.get('attempt')} to escalate failed: {_text(note.data.get('error')) or 'no answer'}"
+    if doubt:
+        return f"{told}. ServiceNow may have taken it all the same; looking until {date(doubt)}"
     if note.data.get("parked"):
         told += ". Somebody has to mend this"
-    return told + (f"; next try {date(retry)}" if retry else "")
+    return f"{told}. Next try {date(retry)}" if retry else told
 
 
 def _escalated_late(note: Note) -> str:
@@ -80,8 +86,9 @@ def _second_record(note: Note) -> str:
 
 
 def _unacknowledged(note: Note) -> str:
-    took = _name(note, "acknowledged_by")
-    return f"↩️ {_name(note, 'by')} took back the acknowledgement of {took}{_escalates(note)}"
+    by, took = _name(note, "by"), _name(note, "acknowledged_by")
+    whose = "" if by == took else f" of {took}"
+    return f"↩️ {by} took back the acknowledgement{whose}{_escalates(note)}"
 
 
 def _lapsed(note: Note) -> str:
@@ -91,11 +98,11 @@ def _lapsed(note: Note) -> str:
 
 
 def _snoozed(note: Note) -> str:
-    return f"💤 {_name(note, 'by')} snoozed it until {_when(note)}"
+    return f"😴 {_name(note, 'by')} snoozed it{_escalates(note)}"
 
 
 def _escalation_asked(note: Note) -> str:
-    return f"🚨 {_name(note, 'by')} escalates it now"
+    return f"🚨 {_name(note, 'by')} asked to escalate at once"
 
 
 _LINES: dict[NoteKind, Callable[[Note], str]] = {
@@ -114,12 +121,8 @@ _LINES: dict[NoteKind, Callable[[Note], str]] = {
 
 
 def _escalates(note: Note) -> str:
-    return f". Escalates {_when(note)} unless acknowledged" if note.data.get("deadline") else ""
-
-
-def _when(note: Note) -> str:
     deadline = _moment(note, "deadline")
-    return date(deadline) if deadline else "later"
+    return f". Escalates {date(deadline)} unless acknowledged" if deadline else ""
 
 
 def _record(note: Note) -> Mrkdwn:
@@ -130,8 +133,8 @@ def _name(note: Note, field: str) -> Mrkdwn:
     return escape(shortened(one_line(note.data.get(field, "")), MAX_NAME)) or Mrkdwn("somebody")
 
 
-def _text(value: object) -> Mrkdwn:
-    return cut(escape(one_line(shortened(value or "", MAX_TEXT))), MAX_TEXT)
+def _text(value: object, limit: int = MAX_TEXT) -> Mrkdwn:
+    return cut(escape(one_line(shortened(value or "", limit))), limit)
 
 
 def _moment(note: Note, field: str) -> datetime | None:

@@ -220,7 +220,7 @@ class SlackOutside:
         posted: Posted = await self._world.ask(effect, self.REFUSED, self.LOST, SLACK_FINISHES)
         return posted
 
-    async def told_up_to(self, channel: str, thread: str, incident_id: str) -> int:
+    async def told_up_to(self, channel: str, thread: str, incident_id: str, since: Any) -> int:
         def look() -> int:
             return max((upto for id_, upto in self._world.replies if id_ == incident_id), default=0)
 

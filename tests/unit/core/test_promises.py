@@ -1,6 +1,8 @@
-"""Whatever comes in whatever order: acknowledged before the claim never escalates, nothing escalates twice, a closed incident
-stays closed, and a problem that fires has exactly one open incident."""
+"""Whatever comes in whatever order: acknowledged before the claim never escalates unless that is taken back or lapses, snoozed
+never before its time, nothing escalates twice, a closed incident stays closed, a problem that fires has exactly one open incident,
+each thing is told once, and a message belongs to one incident."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,14 +13,24 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from shared.commands import (
     Acknowledge,
+    BeginDelivery,
     Claim,
     Command,
+    Delivered,
+    EscalateNow,
     EscalationFailed,
     Fire,
+    Flapping,
+    Lapse,
+    NotesTold,
     Reason,
     RecordWritten,
     Resolve,
+    ResolveByHand,
+    Rules,
+    SnoozeFor,
     Step,
+    Unacknowledge,
 )
 from shared.incident import Incident, Record
 from shared.transitions import advance
@@ -29,6 +41,8 @@ RARELY = st.integers(0, 5)
 """What ends an incident comes seldom, so that the long stories are told too."""
 
 LEASE, GRACE, REQUEST = 50 * SECOND, 65 * SECOND, 20 * SECOND
+RULES = Rules(Flapping(2, timedelta(hours=1), frozenset()), ack_timeout=timedelta(minutes=2))
+BY = ("anna", "link")
 
 
 @dataclass
@@ -54,10 +68,13 @@ class Promises(RuleBasedStateMachine):
         self.rows: dict[str, int] = {}
         self.travelling: list[tuple[str, datetime]] = []
         self.acknowledged_unclaimed: set[str] = set()
+        self.not_before: dict[str, datetime] = {}
         self.closed: set[str] = set()
+        self.posted = 0
+        self.told: Counter[tuple[str, int]] = Counter()
 
     def apply(self, id_: str | None, command: Command) -> Step:
-        step = advance(self.incidents.get(id_ or ""), command, self.now)
+        step = advance(self.incidents.get(id_ or ""), command, self.now, RULES)
         for change in step.changes:
             self.incidents[change.incident.id] = reread(change.incident)
             if change.incident.closure:
@@ -98,29 +115,99 @@ class Promises(RuleBasedStateMachine):
         if dice == 0:
             self.receive(firing=False, episode=max(0, self.episodes - late))
 
+    def one_that_waits(self, data: st.DataObject) -> str:
+        """Or, where nothing does, any."""
+        waiting = [id_ for id_, incident in self.incidents.items() if incident.awaits_escalation]
+        return data.draw(st.sampled_from(sorted(waiting or self.incidents)))
+
     @precondition(lambda self: self.incidents)
     @rule(data=st.data(), dice=RARELY)
     def acknowledge(self, data: st.DataObject, dice: int) -> None:
-        if dice:
+        if dice > 1:
             return
-        id_ = data.draw(st.sampled_from(sorted(self.incidents)))
+        id_ = self.one_that_waits(data)
         before = self.incidents[id_].escalation
         step = self.apply(id_, Acknowledge("anna", "link"))
         if step.reason is Reason.ACKNOWLEDGED and before.doubt_until is None:
             self.acknowledged_unclaimed.add(id_)
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data(), dice=RARELY, lapses=st.booleans())
+    def an_acknowledgement_is_gone(self, data: st.DataObject, dice: int, lapses: bool) -> None:
+        if dice > 2:
+            return
+        id_ = data.draw(st.sampled_from(sorted(self.acknowledged_unclaimed) or sorted(self.incidents)))
+        before = self.incidents[id_]
+        step = self.apply(id_, Lapse() if lapses else Unacknowledge(*BY))
+        if step.reason in (Reason.LAPSED, Reason.UNACKNOWLEDGED):
+            assert step.incident
+            assert step.reason is Reason.UNACKNOWLEDGED or (before.lapse_due or self.now) <= self.now
+            self.acknowledged_unclaimed.discard(id_)
+            assert step.incident.deadline
+            self.not_before[id_] = step.incident.deadline
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data(), dice=RARELY, seconds=st.sampled_from([65, 100, 300]))
+    def snooze(self, data: st.DataObject, dice: int, seconds: int) -> None:
+        id_ = self.one_that_waits(data)
+        if dice < 3 and self.apply(id_, SnoozeFor(*BY, span=seconds * SECOND)).reason is Reason.SNOOZED:
+            self.not_before[id_] = self.now + seconds * SECOND
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data(), dice=RARELY)
+    def escalate_now(self, data: st.DataObject, dice: int) -> None:
+        id_ = self.one_that_waits(data)
+        if dice == 0 and self.apply(id_, EscalateNow(*BY)).reason is Reason.ESCALATION_ASKED:
+            self.not_before.pop(id_, None)
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data(), dice=RARELY)
+    def resolve_by_hand(self, data: st.DataObject, dice: int) -> None:
+        if dice == 0:
+            self.apply(data.draw(st.sampled_from(sorted(self.incidents))), ResolveByHand(*BY))
+
+    @precondition(lambda self: self.incidents)
+    @rule(data=st.data(), steps=st.integers(1, 3))
+    def slack_is_shown(self, data: st.DataObject, steps: int) -> None:
+        """Nothing is lost: each attempt comes to its end before anything else happens."""
+        id_ = data.draw(st.sampled_from(sorted(self.incidents)))
+        for _ in range(steps):
+            begun = self.apply(id_, BeginDelivery("n", LEASE))
+            if begun.reason is not Reason.DELIVERY_BEGUN or begun.incident is None:
+                return
+            self.apply(id_, self.shown(begun.incident))
+
+    def shown(self, incident: Incident) -> Command:
+        message = incident.message
+        if message and message.shown == incident.revision:
+            self.told.update((incident.id, note.seq) for note in incident.notes)
+            return NotesTold("n", incident.notes[-1].seq, "0.1")
+        self.posted += message is None
+        return Delivered("n", "C1", message.ts if message else f"{self.posted}.0", incident.revision)
 
     @rule(seconds=st.sampled_from([1, 10, 25, 50, 60, 200]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds * SECOND
 
     def due(self) -> list[str]:
-        moments = ((id_, incident.escalation_due) for id_, incident in self.incidents.items())
-        return sorted(id_ for id_, moment in moments if moment is not None and moment <= self.now)
+        return sorted(id_ for id_, moment in self.moments().items() if moment <= self.now)
+
+    def moments(self) -> dict[str, datetime]:
+        """When each of those that are due some time is due."""
+        found = ((id_, incident.escalation_due) for id_, incident in self.incidents.items())
+        return {id_: moment for id_, moment in found if moment is not None}
 
     @precondition(lambda self: self.incidents)
-    @rule(data=st.data(), answer=st.sampled_from(["comes", "is lost", "never comes", "later"]))
-    def escalate(self, data: st.DataObject, answer: str) -> None:
-        """Whatever the due times say, or, as a stale lease might, any other. `later`: the worker is stalled for a while."""
+    @rule(
+        data=st.data(),
+        answer=st.sampled_from(["comes", "is lost", "never comes", "later"]),
+        waits=st.booleans(),
+    )
+    def escalate(self, data: st.DataObject, answer: str, waits: bool) -> None:
+        """Whatever the due times say, or, as a stale lease might, any other. `later`: the worker is stalled for a while. `waits`:
+        until the next is due."""
+        if waits:
+            self.now = max(self.now, min(self.moments().values(), default=self.now))
         id_ = data.draw(st.sampled_from(self.due() or sorted(self.incidents)))
         self.tokens += 1
         token = f"w{self.tokens}"
@@ -145,12 +232,12 @@ class Promises(RuleBasedStateMachine):
         doubt = worker.claimed.escalation.doubt_until
         doubt_left = doubt - lease.at if doubt and doubt > lease.at else None
         if not self.rows.get(worker.incident_id):
-            may_write = (
-                worker.claimed.awaits_escalation and not doubt_left and self.now - lease.at <= LEASE - REQUEST
-            )
-            if not may_write:
+            put_off = worker.claimed.deadline is not None and worker.claimed.deadline > lease.at
+            wanted = worker.claimed.awaits_escalation and not put_off
+            if not wanted or doubt_left or self.now - lease.at > LEASE - REQUEST:
                 self.apply(worker.incident_id, EscalationFailed(worker.token, "no", SECOND, doubt=doubt_left))
                 return
+            assert self.now >= self.not_before.get(worker.incident_id, self.now), "it was put off"
             self.travelling.append((worker.incident_id, self.now))
             if answer == "comes":
                 self.arrive(len(self.travelling) - 1)
@@ -193,6 +280,27 @@ class Promises(RuleBasedStateMachine):
             if incident.awaits_escalation:
                 assert incident.escalation_due is not None
 
+    @invariant()
+    def a_message_belongs_to_one_incident_and_who_lost_it_says_to_whom(self) -> None:
+        messages = Counter(one.message.ts for one in self.incidents.values() if one.message)
+        assert all(count == 1 for count in messages.values())
+        for incident in self.incidents.values():
+            if incident.heir:
+                assert incident.closure
+                assert incident.message is None
+                assert self.incidents[incident.heir].opened_at >= incident.closure.at
+
+    @invariant()
+    def nothing_is_told_twice(self) -> None:
+        assert all(count == 1 for count in self.told.values())
+
+    @invariant()
+    def what_waits_to_be_told_came_in_this_order_and_once(self) -> None:
+        for incident in self.incidents.values():
+            order = [(note.seq, note.kind) for note in incident.notes]
+            assert order == sorted(set(order), key=order.index)
+            assert [seq for seq, _ in order] == sorted(seq for seq, _ in order)
+
 
 TestPromises = pytest.mark.filterwarnings("default")(Promises.TestCase)
-TestPromises.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestPromises.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.notifier.template import MessageTemplate
-from shared.incident import Acknowledgement, Closure, Incident, State
+from shared.incident import Acknowledgement, Closure, Incident, Snooze, State
 from shared.notification import Alert, Facts
 from tests.episodes import NOON
 from tests.unit.notifier import sources
@@ -83,8 +83,10 @@ def test_the_first_line_shows_the_state() -> None:
         update={"acknowledgement": Acknowledgement(at=NOON, by="anna", door="link")}
     )
     resolved = open_incident.model_copy(update={"closure": Closure(at=NOON, state=State.RESOLVED)})
+    snoozed = open_incident.model_copy(update={"snooze": Snooze(at=NOON, by="kim", until=NOON)})
     assert DEFAULT.render(acknowledged, body, None).startswith("👀 *order-service*")
     assert DEFAULT.render(resolved, body, None).startswith("✅ *order-service*")
+    assert DEFAULT.render(snoozed, body, None).startswith("😴 *order-service*")
 
 
 def test_an_incident_without_any_facts_still_has_a_title() -> None:

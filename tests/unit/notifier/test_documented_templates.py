@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ops.check_config import sample_incident, samples
+from ops.convert.conversion import convert
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.incident import Acknowledgement, Closure, Incident, Lease, Record, State
 
@@ -159,3 +160,28 @@ def test_a_go_construct_is_refused_and_its_translation_is_not(tmp_path: Path, ro
             load(tmp_path, source)
     for source in itertools.chain.from_iterable(map(templates, jinja)):
         load(tmp_path, source).render(incident, body, ACK)
+
+
+TRANSLATIONS = [row for row in rows() if row.place.startswith("migrating") and templates(row.cells[0])]
+
+
+@pytest.mark.parametrize("row", TRANSLATIONS, ids=place)
+def test_a_go_construct_is_converted_to_what_prints_as_its_translation(tmp_path: Path, row: Row) -> None:
+    incident, body = incident_of(DEFAULT_SAMPLE)
+    go, jinja, _ = row.cells
+    expected = load(tmp_path, templates(jinja)[0]).render(incident, body, ACK)
+    for source in templates(go):
+        conversion = convert(source, {})
+        if "template" in source or "define" in source:
+            assert conversion.left
+        else:
+            assert not conversion.left
+            assert load(tmp_path, conversion.source).render(incident, body, ACK) == expected
+
+
+@pytest.mark.parametrize("block", blocks("go"), ids=place)
+def test_a_whole_go_template_is_converted(tmp_path: Path, block: Block) -> None:
+    incident, body = incident_of(block.sample)
+    conversion = convert(block.source, {})
+    assert not conversion.left
+    assert load(tmp_path, conversion.source).render(incident, body, ACK)

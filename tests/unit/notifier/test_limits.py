@@ -12,7 +12,7 @@ from sandbox.slack_blocks import text_length
 from sandbox.slack_content import check_content
 from services.notifier.message import Look, plain_message, slack_message
 from services.notifier.template import MessageTemplate
-from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Record, State
+from shared.incident import Acknowledgement, Closure, Effort, Haste, Incident, Lease, Record, Snooze, State
 from shared.notification import Alert, Call, Facts, Link
 from tests.episodes import incident_id
 
@@ -86,13 +86,20 @@ incidents = st.builds(
     call=st.builds(Call, wait=waits, instance=st.none() | hostile),
     warnings=st.lists(hostile, max_size=8).map(tuple),
     deadline=st.none() | moments,
-    acknowledgement=st.none() | st.builds(Acknowledgement, at=moments, by=hostile, door=short),
+    acknowledgement=st.none()
+    | st.builds(Acknowledgement, at=moments, by=hostile, door=short, lapses_at=st.none() | moments),
+    snooze=st.none() | st.builds(Snooze, at=moments, by=hostile, until=moments),
+    haste=st.none() | st.builds(Haste, at=moments, by=hostile),
+    openings=st.lists(moments, max_size=3).map(tuple),
     escalation=efforts,
     record=st.none()
     | st.builds(Record, sys_id=short, number=hostile, url=urls, instance=st.none() | hostile, at=moments),
     closure=st.none()
     | st.builds(
-        Closure, at=moments, state=st.sampled_from([State.RESOLVED, State.SUPERSEDED, State.EXPIRED])
+        Closure,
+        at=moments,
+        state=st.sampled_from([State.RESOLVED, State.SUPERSEDED, State.EXPIRED]),
+        by=hostile,
     ),
 )
 looks = st.builds(

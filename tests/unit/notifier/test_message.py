@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.slack_content import check_content
 from services.notifier.message import Look, plain_message, slack_message
-from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Record, State
+from shared.incident import Acknowledgement, Closure, Effort, Haste, Incident, Lease, Record, Snooze, State
 from shared.notification import Alert, Call, Facts
 from tests.episodes import MINUTE, NOON
 from tests.unit.notifier.sources import incident
@@ -27,7 +27,19 @@ def record(late: timedelta = timedelta(0), instance: str | None = None) -> Recor
 
 
 ACKNOWLEDGED = {"acknowledgement": Acknowledgement(at=NOON + MINUTE, by="anna", door="link")}
+LAPSING = {
+    "acknowledgement": Acknowledgement(at=NOON + MINUTE, by="anna", door="link", lapses_at=NOON + 31 * MINUTE)
+}
 LEASE = Lease(token="t", at=NOON, until=NOON + MINUTE)
+
+
+SNOOZED = {
+    "snooze": Snooze(at=NOON, by="kim", until=NOON + 15 * MINUTE),
+    "deadline": NOON + 15 * MINUTE,
+}
+ASKED = {"haste": Haste(at=NOON + MINUTE, by="kim"), "deadline": NOON + MINUTE}
+LATER = NOON + 20 * MINUTE
+THEN = "then escalates to ServiceNow unless acknowledged"
 
 
 def firing(**update: Any) -> Incident:
@@ -68,6 +80,18 @@ def clock(time: str) -> str:
             "[ESCALATING] HighLatency (critical) — api p99 above 2s",
         ),
         (ACKNOWLEDGED, "#F2A900", "[ACKNOWLEDGED by anna] HighLatency (critical) — api p99 above 2s"),
+        (SNOOZED, "#C70039", "[SNOOZED by kim] HighLatency (critical) — api p99 above 2s"),
+        (ASKED, "#C70039", "[FIRING:2] HighLatency (critical) — api p99 above 2s"),
+        (
+            SNOOZED | {"escalation": Effort(attempts=1, error="503", retry_at=LATER)},
+            "#C70039",
+            "[FIRING:2] HighLatency (critical) — api p99 above 2s",
+        ),
+        (
+            {"closure": Closure(at=NOON, state=State.RESOLVED, by="kim <x>")},
+            "#36A64F",
+            "[RESOLVED by kim &lt;x&gt;] HighLatency (critical) — api p99 above 2s",
+        ),
         ({"record": record()}, "#7B1FA2", "[ESCALATED INC0010001] HighLatency (critical) — api p99 above 2s"),
         (
             {"closure": Closure(at=NOON, state=State.RESOLVED)},
@@ -129,6 +153,52 @@ def test_a_number_that_the_sender_cut_is_a_lower_bound() -> None:
             [f"ServiceNow may have taken an attempt that failed here: timeout; looking until {clock('12:05')}"],
         ),
         (ACKNOWLEDGED, [f"Acknowledged by anna, {clock('12:01')}"]),
+        (LAPSING, [f"Acknowledged by anna, {clock('12:01')}; open again {clock('12:31')} if it still fires"]),
+        (
+            LAPSING | {"closure": Closure(at=NOON + 12 * MINUTE, state=State.RESOLVED)},
+            [f"Resolved {clock('12:12')}, after 12 min 0 s", f"Acknowledged by anna, {clock('12:01')}"],
+        ),
+        (SNOOZED, [f"Snoozed by kim until {clock('12:15')}, {THEN}"]),
+        (
+            SNOOZED | {"escalation": Effort(attempts=2, error="503")},
+            [f"Snoozed by kim until {clock('12:15')}, {THEN}"],
+        ),
+        (
+            SNOOZED | {"escalation": Effort(attempts=2, error="503", retry_at=LATER)},
+            [f"ServiceNow attempt 2 failed: 503; next try {clock('12:20')}"],
+        ),
+        (
+            SNOOZED | {"escalation": Effort(attempts=1, error="lost", retry_at=NOON, doubt_until=LATER)},
+            [
+                f"Snoozed by kim until {clock('12:15')}, {THEN}",
+                f"ServiceNow may have taken an attempt that failed here: lost; looking until {clock('12:20')}",
+            ],
+        ),
+        (SNOOZED | {"escalation": Effort(lease=LEASE)}, ["Escalating to ServiceNow now"]),
+        (
+            {"escalation": Effort(attempts=2, error="503")},  # acknowledged since, and taken back
+            [f"Escalates to ServiceNow {clock('12:03')} unless acknowledged"],
+        ),
+        (ASKED, [f"Escalates to ServiceNow at once: kim asked for it, {clock('12:01')}"]),
+        (
+            ASKED | {"record": record()},
+            [
+                "Escalated to ServiceNow: <https://snow.example/x?a=1&amp;b=2|INC0010001>, "
+                + clock("12:03")
+                + ", asked by kim, 2 min 0 s late"
+            ],
+        ),
+        (
+            {"closure": Closure(at=NOON + 12 * MINUTE, state=State.RESOLVED, by="kim")},
+            [f"Resolved by kim, {clock('12:12')}, after 12 min 0 s"],
+        ),
+        (
+            {"openings": (NOON - 50 * MINUTE, NOON - 20 * MINUTE, NOON)},
+            [
+                f"Escalates to ServiceNow {clock('12:03')} unless acknowledged",
+                f"Fired 3 times since {clock('11:10')}",
+            ],
+        ),
         (
             {"record": record()},
             [
@@ -170,13 +240,13 @@ def test_only_lateness_that_matters_is_told(late: int, said: str) -> None:
     assert line.partition("UTC>")[2] == said
 
 
-def test_warnings_about_parameters_stand_below_the_status() -> None:
+def test_warnings_about_parameters_stand_below_the_status_in_short() -> None:
     warnings = ("oncall_wait_minutes=<abc> is not a number", "x" * 1000, "3", "4", "5", "6")
     lines = status(firing(warnings=warnings))
     assert lines[1] == "⚠️ oncall_wait_minutes=&lt;abc&gt; is not a number"
     assert lines[2].endswith("x…")
-    assert len(lines[2]) <= 300
-    assert lines[3:] == ["⚠️ 3", "⚠️ 4", "⚠️ … and 2 more"]
+    assert len(lines[2]) <= 150
+    assert lines[3:] == ["⚠️ … and 4 more, in the thread"]
 
 
 # The button

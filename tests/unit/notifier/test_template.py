@@ -101,6 +101,69 @@ def test_what_is_missing_or_forbidden_is_empty_and_no_error(path: Path, expressi
     assert render(path, f"[{{{{ {expression} }}}}]", {"null": None, "commonLabels": {}}) == "[]"
 
 
+@pytest.mark.parametrize("value", ["nothing", "body.null", "''"])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "upper",
+        "lower",
+        "title",
+        "trim",
+        "replace('a', 'b')",
+        "split(',') | join",
+        "removeprefix('a') | removesuffix('b')",
+        "pairs | join",
+        "time('%H:%M')",
+    ],
+)
+def test_filters_make_nothing_of_what_is_missing(path: Path, value: str, filters: str) -> None:
+    assert render(path, f"[{{{{ {value} | {filters} }}}}]", {"null": None}) == "[]"
+
+
+@pytest.mark.parametrize(
+    ("expression", "printed"),
+    [
+        ("n | upper", "4.5"),
+        ("n | length", "0"),
+        ("body.null | length", "0"),
+        ("n | contains('.')", "true"),
+        ("labels | contains('a')", "true"),
+        ("labels | contains(nothing)", "false"),
+        ("'yes' if nothing | contains('') else 'no'", "yes"),
+        ("'%s|%s|%s' | format(body.null, yes, labels)", '|true|{"a": [1]}'),
+        ("'%d %.1f' | format(n, nothing)", "4 0.0"),
+        ("'%(x)s' | format(x=yes)", "true"),
+        ("'abc' | split | join('-')", "a-b-c"),
+        ("'xaxx' | trim('x')", "a"),
+    ],
+)
+def test_filters_take_any_kind_of_value(path: Path, expression: str, printed: str) -> None:
+    body = {"null": None, "n": 4.5, "yes": True, "labels": {"a": [1]}}
+    assert render(path, f"{{{{ {expression} }}}}", body) == printed
+
+
+def test_a_moment_is_printed_in_the_zone_that_it_names(path: Path) -> None:
+    source = "{{ t | time('%Y-%m-%d %H:%M:%S') }} {{ 1772333891 | time('%H:%M') }} {{ 'soon' | time('%H') }}"
+    assert (
+        render(path, source, {"t": "2026-03-01T04:58:11.123456789+02:00"}) == "2026-03-01 04:58:11 02:58 soon"
+    )
+
+
+@pytest.mark.parametrize("level", [120, 1500])
+@pytest.mark.parametrize("block", ["if a", "for x in y"])
+def test_a_template_that_python_cannot_compile_is_a_template_error(
+    path: Path, level: int, block: str
+) -> None:
+    end = "end" + block.split(maxsplit=1)[0]
+    with pytest.raises(TemplateError, match="cannot be compiled"):
+        load(path, f"{{% {block} %}}" * level + f"{{% {end} %}}" * level)
+
+
+def test_a_number_that_python_cannot_read_is_a_template_error(path: Path) -> None:
+    with pytest.raises(TemplateError, match="digits"):
+        load(path, "{{ " + "1" * 5000 + " }}")
+
+
 def test_missing_numbers_are_zero_and_missing_lists_are_empty(path: Path) -> None:
     source = "{{ a | int }}{{ a | float }}{{ a | length }}{% for x in a.b %}x{% endfor %}{% for x in null %}x{% endfor %}"
     assert render(path, source, {"null": None}) == "00.00"

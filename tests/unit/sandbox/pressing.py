@@ -70,7 +70,8 @@ class SocketApp:
 
     def __init__(self, sandbox: Running, *, silent: bool = False) -> None:
         web = AsyncWebClient(base_url=sandbox.slack_url, retry_handlers=[])
-        self.client = SocketModeClient("xapp-1-A0ACKSTREAM-1-secret", web_client=web, ping_interval=0.1)
+        # Half of the interval without a pong counts as a lost connection: not too short for a busy machine.
+        self.client = SocketModeClient("xapp-1-A0ACKSTREAM-1-secret", web_client=web, ping_interval=1)
         self.client.socket_mode_request_listeners.append(self._heard)
         self.client.message_listeners.append(self._message)
         self.silent = silent

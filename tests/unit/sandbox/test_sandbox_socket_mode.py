@@ -112,7 +112,7 @@ async def test_what_one_does_not_acknowledge_goes_to_another(
     http: httpx.AsyncClient, world: World, connect: Connect, ts: str
 ) -> None:
     silent, other = await connect(silent=True), await connect()
-    hurry(world)
+    hurry(world, 1)
     done = await press(http, ts)
     assert (done["sent"], done["warning"]) == (2, "")
     assert silent.requests[0].envelope_id == other.requests[0].envelope_id
