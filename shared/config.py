@@ -174,6 +174,20 @@ class SlackConfig(Section):
         (),
         description="Which alerts go to another channel or call somebody else. The first that fits counts.",
     )
+    interactivity: Annotated[Literal["link", "http", "socket"], BeforeValidator(_lower)] = Field(
+        "link",
+        description="What the buttons do: `link` leads to a page, and needs nothing; `http`: Slack posts presses to "
+        "`/slack/interactions`; `socket`: Slack tells the notifier, and nothing need be reachable from outside. See [Slack](slack.md).",
+    )
+    signing_secret: Token | None = Field(
+        None,
+        description="Shows that a press comes from Slack: the app's page *Basic Information*, *App Credentials*. Required for `http`.",
+    )
+    app_token: Token | None = Field(
+        None,
+        description="`xapp-…` with the scope `connections:write`: the app's page *Basic Information*, *App-Level Tokens*. Required for "
+        "`socket`.",
+    )
     fallback_channel_id: str | None = Field(
         None, description="Channel that is told when another one does not take messages, and how to mend it."
     )
