@@ -51,7 +51,7 @@ def delivered(incident: Incident, command: Delivered, now: datetime) -> Step:
     notes = notes_after_post(incident)
     if (command.revision < incident.revision or notes) and released.lease is None:
         # Something happened meanwhile, and who heard of it left it to us: it must not hang on this process' life.
-        released = released.model_copy(update={"retry_at": now})
+        released = released.model_copy(update={"retry_at": now, "doubt_until": _reply_in_doubt(incident)})
     if incident.message == message and incident.delivery == released:
         return Step(incident, Reason.ALREADY_SHOWN)
     data = message.model_dump(mode="json") | {"edited": incident.message is not None}
@@ -65,6 +65,12 @@ def delivered(incident: Incident, command: Delivered, now: datetime) -> Step:
         notes=notes,
         delivery=released,
     )
+
+
+def _reply_in_doubt(incident: Incident) -> datetime | None:
+    """Until when a reply may still arrive. To edit the message, or to fail to, tells nothing of that."""
+    edited = incident.message is not None and incident.message.shown != incident.revision
+    return incident.delivery.doubt_until if edited and incident.notes else None
 
 
 def notes_after_post(incident: Incident) -> tuple[Note, ...]:
@@ -120,7 +126,7 @@ def delivery_failed(incident: Incident, command: DeliveryFailed, now: datetime) 
     effort = incident.delivery
     if effort.lease is None or effort.lease.token != command.token:
         return Step(incident, Reason.LEASE_LOST)
-    doubt_until = effort.doubt_until if command.put_off else None
+    doubt_until = effort.doubt_until if command.put_off else _reply_in_doubt(incident)
     failed = Effort(
         attempts=effort.attempts + (not command.put_off),
         error=command.error,

@@ -74,7 +74,7 @@ HISTORY = "conversations.history"
 REPLIES = "conversations.replies"
 READING = {HISTORY: "GET", REPLIES: "GET", "conversations.info": "GET"}
 PAGE, PAGES = 200, 5
-"""Messages per page of a channel's history, and how many pages back we look."""
+"""Messages per page of a channel's history or a thread, and how many pages we look at."""
 
 
 class SlackCallError(Exception):
@@ -192,8 +192,9 @@ class Slack:
         )
 
     async def told_up_to(self, channel: str, thread: str, incident_id: str, since: datetime) -> int:
-        """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks at the first PAGE
-        replies from `since` on: Slack hands out a thread from its beginning. Needs a history scope. Raises SlackCallError."""
+        """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks from `since`
+        on: Slack hands out a thread from its beginning. Needs a history scope. Raises SlackCallError."""
+        told = 0
         arguments = {
             "channel": channel,
             "ts": thread,
@@ -201,14 +202,17 @@ class Slack:
             "include_all_metadata": "true",
             "limit": PAGE,
         }
-        answer = await self._call(REPLIES, arguments)
-        payloads = [
-            message.get("metadata", {}).get("event_payload", {}) for message in answer.get("messages", [])
-        ]
-        return max(
-            (int(payload["upto"]) for payload in payloads if payload.get("notes_of") == incident_id),
-            default=0,
-        )
+        for _ in range(PAGES):
+            answer = await self._call(REPLIES, arguments)
+            for message in answer.get("messages", []):
+                payload = message.get("metadata", {}).get("event_payload", {})
+                if payload.get("notes_of") == incident_id:
+                    told = max(told, int(payload["upto"]))
+            cursor = answer.get("response_metadata", {}).get("next_cursor")
+            if not cursor:
+                break
+            arguments["cursor"] = cursor
+        return told
 
     async def close(self) -> None:
         if self._session:

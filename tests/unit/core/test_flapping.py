@@ -147,6 +147,11 @@ def test_a_message_that_somebody_is_about_to_change_is_not_handed_over() -> None
         changed,  # shows the past
         after(changed, (BeginDelivery("n", LEASE), at - 2 * MINUTE)),  # an edit is under way
         closed(tried, at - 2 * MINUTE),  # in doubt: a record may still come
+        after(  # shown by one, while another is still at it
+            changed,
+            (BeginDelivery("other", LEASE), at - 2 * MINUTE),
+            (Delivered("n", "C1", "2.0", changed.revision), at - 2 * MINUTE),
+        ),
     ):
         assert incident.closure
         assert decided(advance(incident, opening(4, at), at, RULES)).message is None

@@ -9,6 +9,7 @@ from shared.commands import (
     BeginDelivery,
     Command,
     Delivered,
+    DeliveryFailed,
     Digested,
     EscalateNow,
     EscalationFailed,
@@ -258,6 +259,23 @@ def test_what_came_while_it_was_told_is_told_next() -> None:
     assert step.reason is Reason.NOTED
     assert [note.kind for note in decided(step).notes] == [NoteKind.ESCALATION_ASKED]
     assert decided(step).delivery_due == NOON
+
+
+def test_an_edit_tells_nothing_of_a_reply_that_is_in_doubt() -> None:
+    lost = DeliveryFailed("n", "answer lost", SECOND, doubt=GRACE)
+    doubting = after(
+        shown(opened(), NOON),
+        *((EscalateNow("kim", "link"), NOON), (BeginDelivery("n", LEASE), NOON)),
+        (Delivered("n", "C1", "1.0", 2), NOON),
+        *((BeginDelivery("n", LEASE), NOON), (lost, NOON)),
+        *((Acknowledge("ada", "link"), NOON), (BeginDelivery("n", LEASE), NOON + SECOND)),
+    )
+    failed = after(doubting, (DeliveryFailed("n", "answered 503", SECOND), NOON + SECOND))
+    edited = after(doubting, (Delivered("n", "C1", "1.0", doubting.revision), NOON + SECOND))
+    for incident in (failed, edited):
+        assert incident.delivery.doubt_until == NOON + GRACE
+    told = after(edited, (NotesTold("m", edited.notes[-1].seq, "1.1"), NOON + SECOND))
+    assert (told.is_shown, told.delivery.doubt_until) == (True, None)
 
 
 def test_a_reply_counts_also_from_who_has_lost_the_lease_and_leaves_it_to_the_other() -> None:

@@ -115,12 +115,17 @@ class Promises(RuleBasedStateMachine):
         if dice == 0:
             self.receive(firing=False, episode=max(0, self.episodes - late))
 
+    def one_that_waits(self, data: st.DataObject) -> str:
+        """Or, where nothing does, any."""
+        waiting = [id_ for id_, incident in self.incidents.items() if incident.awaits_escalation]
+        return data.draw(st.sampled_from(sorted(waiting or self.incidents)))
+
     @precondition(lambda self: self.incidents)
     @rule(data=st.data(), dice=RARELY)
     def acknowledge(self, data: st.DataObject, dice: int) -> None:
-        if dice:
+        if dice > 1:
             return
-        id_ = data.draw(st.sampled_from(sorted(self.incidents)))
+        id_ = self.one_that_waits(data)
         before = self.incidents[id_].escalation
         step = self.apply(id_, Acknowledge("anna", "link"))
         if step.reason is Reason.ACKNOWLEDGED and before.doubt_until is None:
@@ -144,14 +149,14 @@ class Promises(RuleBasedStateMachine):
     @precondition(lambda self: self.incidents)
     @rule(data=st.data(), dice=RARELY, seconds=st.sampled_from([65, 100, 300]))
     def snooze(self, data: st.DataObject, dice: int, seconds: int) -> None:
-        id_ = data.draw(st.sampled_from(sorted(self.incidents)))
-        if dice < 2 and self.apply(id_, SnoozeFor(*BY, span=seconds * SECOND)).reason is Reason.SNOOZED:
+        id_ = self.one_that_waits(data)
+        if dice < 3 and self.apply(id_, SnoozeFor(*BY, span=seconds * SECOND)).reason is Reason.SNOOZED:
             self.not_before[id_] = self.now + seconds * SECOND
 
     @precondition(lambda self: self.incidents)
     @rule(data=st.data(), dice=RARELY)
     def escalate_now(self, data: st.DataObject, dice: int) -> None:
-        id_ = data.draw(st.sampled_from(sorted(self.incidents)))
+        id_ = self.one_that_waits(data)
         if dice == 0 and self.apply(id_, EscalateNow(*BY)).reason is Reason.ESCALATION_ASKED:
             self.not_before.pop(id_, None)
 
@@ -185,13 +190,24 @@ class Promises(RuleBasedStateMachine):
         self.now += seconds * SECOND
 
     def due(self) -> list[str]:
-        moments = ((id_, incident.escalation_due) for id_, incident in self.incidents.items())
-        return sorted(id_ for id_, moment in moments if moment is not None and moment <= self.now)
+        return sorted(id_ for id_, moment in self.moments().items() if moment <= self.now)
+
+    def moments(self) -> dict[str, datetime]:
+        """When each of those that are due some time is due."""
+        found = ((id_, incident.escalation_due) for id_, incident in self.incidents.items())
+        return {id_: moment for id_, moment in found if moment is not None}
 
     @precondition(lambda self: self.incidents)
-    @rule(data=st.data(), answer=st.sampled_from(["comes", "is lost", "never comes", "later"]))
-    def escalate(self, data: st.DataObject, answer: str) -> None:
-        """Whatever the due times say, or, as a stale lease might, any other. `later`: the worker is stalled for a while."""
+    @rule(
+        data=st.data(),
+        answer=st.sampled_from(["comes", "is lost", "never comes", "later"]),
+        waits=st.booleans(),
+    )
+    def escalate(self, data: st.DataObject, answer: str, waits: bool) -> None:
+        """Whatever the due times say, or, as a stale lease might, any other. `later`: the worker is stalled for a while. `waits`:
+        until the next is due."""
+        if waits:
+            self.now = max(self.now, min(self.moments().values(), default=self.now))
         id_ = data.draw(st.sampled_from(self.due() or sorted(self.incidents)))
         self.tokens += 1
         token = f"w{self.tokens}"
@@ -287,4 +303,4 @@ class Promises(RuleBasedStateMachine):
 
 
 TestPromises = pytest.mark.filterwarnings("default")(Promises.TestCase)
-TestPromises.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestPromises.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
