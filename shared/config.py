@@ -140,11 +140,11 @@ class StormConfig(Section):
         ("critical",), description="Severities that get a message of their own all the same, worst first, …"
     )
     bypass_per_minute: int = Field(
-        10, ge=0, le=60, description="… up to so many a minute; beyond that they stand at the digest's head."
+        10, ge=0, le=10_000, description="… up to so many a minute; beyond that they stand at the digest's head."
     )
     quiet_seconds: float = Field(
         120,
-        ge=1,
+        gt=0,
         le=86_400,
         allow_inf_nan=False,
         description="A storm is over when nothing new came for so long.",

@@ -81,7 +81,7 @@ class Pacing:
         self.hold = ChannelHold(scripts)
         self.storms = Storms(scripts)
         self.woken = asyncio.Event()
-        """Set when something began to wait: its turn may be near."""
+        """Set when something began to wait, or was handed out: the next turn may be near."""
         self._log = structlog.get_logger()
 
     async def admit(self, channel: str, member: str, urgency: int) -> Admission:
@@ -114,6 +114,7 @@ class Pacing:
         found = await self._scripts.run(_TAKE, _keys(channel), [*self._rate, channel, *more])
         if not found:
             return None
+        self.woken.set()  # the next one may have its turn already
         member, score, deed, storm = (part.decode() for part in found)
         joins = deed in ("join", "overflow")
         return Turn(member, score, storm if joins else "", deed == "overflow")
