@@ -140,7 +140,10 @@ class StormConfig(Section):
         ("critical",), description="Severities that get a message of their own all the same, worst first, …"
     )
     bypass_per_minute: int = Field(
-        10, ge=0, le=10_000, description="… up to so many a minute; beyond that they stand at the digest's head."
+        10,
+        ge=0,
+        le=10_000,
+        description="… up to so many a minute; beyond that they stand at the digest's head.",
     )
     quiet_seconds: float = Field(
         120,
