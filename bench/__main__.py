@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.drain import measure_drain, measure_mere_calls
 from bench.load import alertmanager_body
 from ops.embedded import find_servers
 from sandbox.server import running
@@ -140,6 +141,16 @@ def _made(directory: Path) -> Path:
     return directory
 
 
+@contextmanager
+def own_redis(directory: Path) -> Iterator[RedisServer]:
+    redis = RedisServer(find_servers()[0], _made(directory))
+    redis.start()
+    try:
+        yield redis
+    finally:
+        redis.stop()
+
+
 async def _listens(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -149,7 +160,18 @@ async def _listens(port: int) -> bool:
     return True
 
 
-def report(found: dict[str, list[Figures]], delays: list[float]) -> dict[str, object]:
+async def measure_notifier(home: Path, redis: RedisServer, rounds: int, incidents: int) -> dict[str, float]:
+    """Posts a second with the pace off, and the calls a second that slack-sdk alone makes; medians."""
+    drains, mere = [], []
+    for number in range(rounds):
+        mere.append(await measure_mere_calls(incidents))
+        drains.append(await measure_drain(_made(home / f"drain{number}"), redis, incidents, f"d{number}-"))
+    return {"mere calls": statistics.median(mere), "notifier": statistics.median(drains)}
+
+
+def report(
+    found: dict[str, list[Figures]], delays: list[float], notifier: dict[str, float]
+) -> dict[str, object]:
     """Print a table; the same as JSON values."""
     middle = {name: _median(rounds) for name, rounds in found.items()}
     bare = middle["without commit"].rate
@@ -165,7 +187,13 @@ def report(found: dict[str, list[Figures]], delays: list[float]) -> dict[str, ob
     print(
         f"\nalert → Slack call begun, idle system, {len(delays)} alerts: p50 {p50:.1f} ms, p99 {p99:.1f} ms"
     )
+    ratio = notifier["notifier"] / notifier["mere calls"]
+    print(
+        f"one notifier, pace off: {notifier['notifier']:,.0f} posts/s, {ratio:.2f} x slack-sdk's calls without Redis ({notifier['mere calls']:,.0f}/s)"
+    )
     return {
+        "notifier_posts_per_second": notifier,
+        "ratio_notifier": ratio,
         "ingest": {name: vars(value) for name, value in middle.items()},
         "ratio_new": middle["new incidents"].rate / bare,
         "ratio_repeats": middle["repeats"].rate / bare,
@@ -186,18 +214,17 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=20_000, help="per round and case")
     parser.add_argument("--alerts", type=int, default=100, help="on their way to Slack, one by one")
+    parser.add_argument("--posts", type=int, default=5_000, help="incidents that wait for one notifier")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ackstream-bench-") as directory:
         home = Path(directory)
-        redis = RedisServer(find_servers()[0], _made(home / "redis"))
-        redis.start()
-        try:
+        with own_redis(home / "first") as redis:
             found = await measure_ingest(home, redis, given.rounds, given.requests)
+        with own_redis(home / "second") as redis:  # what waits in the first one would be told to Slack
             delays = await measure_way_to_slack(home, redis, given.alerts)
-        finally:
-            redis.stop()
-    result = report(found, delays)
+            notifier = await measure_notifier(home, redis, given.rounds, given.posts)
+    result = report(found, delays, notifier)
     if given.json:
         given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

@@ -84,7 +84,12 @@ def demo() -> None:
 @click.argument(
     "file", type=click.Path(path_type=Path), default=Path("config/config.yaml"), envvar="ACKSTREAM_CONFIG"
 )
-def check_config(file: Path) -> None:
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask Slack, too: token, scopes, channels. Posts nothing; exits 1 when something is wrong.",
+)
+def check_config(file: Path, *, online: bool) -> None:
     """Check FILE and the templates that it names. Prints SUCCESS, or every problem; exits 2 when there is one."""
     from ops.check_config import check  # noqa: PLC0415
 
@@ -96,7 +101,23 @@ def check_config(file: Path) -> None:
     if report.problems:
         click.echo(f"FAILED: {len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}")
         sys.exit(2)
+    if online and not _is_well_online(file):
+        click.echo("FAILED: Slack would not take messages as configured")
+        sys.exit(1)
     click.echo("SUCCESS")
+
+
+def _is_well_online(file: Path) -> bool:
+    from ops.check_online import all_is_well, ask_slack, table  # noqa: PLC0415
+
+    slack = load(file).alert.slack
+    if not slack.enable:
+        click.echo("alert.slack.enable is false: there is nobody to ask")
+        return True
+    findings = asyncio.run(ask_slack(slack))
+    for line in table(findings):
+        click.echo(line)
+    return all_is_well(findings)
 
 
 @main.command("test-alert")

@@ -129,6 +129,39 @@ class PaceConfig(Section):
         return timedelta(seconds=1 / self.per_second) if self.per_second else timedelta(0)
 
 
+class StormConfig(Section):
+    threshold: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="When more first messages wait in a channel, one digest tells of all of them. 0: never.",
+    )
+    bypass: tuple[str, ...] = Field(
+        ("critical",), description="Severities that get a message of their own all the same, worst first, …"
+    )
+    bypass_per_minute: int = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="… up to so many a minute; beyond that they stand at the digest's head.",
+    )
+    quiet_seconds: float = Field(
+        120,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="A storm is over when nothing new came for so long.",
+    )
+
+    @property
+    def quiet(self) -> timedelta:
+        return timedelta(seconds=self.quiet_seconds)
+
+    @property
+    def loud(self) -> frozenset[str]:
+        return frozenset(severity.strip().lower() for severity in self.bypass)
+
+
 class SlackConfig(Section):
     enable: Annotated[bool, Variable("SLACK_ENABLE")] = Field(False, description="Tell people in Slack.")
     token: Token | None = Field(None, description="Bot token, `xoxb-…`. Required when Slack is enabled.")
@@ -143,6 +176,20 @@ class SlackConfig(Section):
     routes: tuple[RouteConfig, ...] = Field(
         (),
         description="Which alerts go to another channel or call somebody else. The first that fits counts.",
+    )
+    interactivity: Annotated[Literal["link", "http", "socket"], BeforeValidator(_lower)] = Field(
+        "link",
+        description="What the buttons do: `link` leads to a page, and needs nothing; `http`: Slack posts presses to "
+        "`/slack/interactions`; `socket`: Slack tells the notifier, and nothing need be reachable from outside. See [Slack](slack.md).",
+    )
+    signing_secret: Token | None = Field(
+        None,
+        description="Shows that a press comes from Slack: the app's page *Basic Information*, *App Credentials*. Required for `http`.",
+    )
+    app_token: Token | None = Field(
+        None,
+        description="`xapp-…` with the scope `connections:write`: the app's page *Basic Information*, *App-Level Tokens*. Required for "
+        "`socket`.",
     )
     fallback_channel_id: str | None = Field(
         None, description="Channel that is told when another one does not take messages, and how to mend it."
@@ -160,6 +207,7 @@ class SlackConfig(Section):
     message_properties: MessageProperties = MessageProperties()
     flap: FlapConfig = FlapConfig()
     pace: PaceConfig = PaceConfig()
+    storm: StormConfig = StormConfig()
 
     @property
     def timeout(self) -> timedelta:

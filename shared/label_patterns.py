@@ -1,19 +1,20 @@
 """Regular expressions of label matchers: what RE2 (Go, Alertmanager) and Python understand alike, and no label value can keep busy.
 
 Python's engine tries one way of reading a text after the other: `(a+)+b` takes minutes for forty a's. So the ways are counted
-beforehand, from above, and patterns that have too many are refused; values are cut before they are compared.
+beforehand, from above; who has many sees less of a long value, and who has too many is refused.
 """
 
 import math
 import re
 import warnings
+from dataclasses import dataclass
 
 MAX_PATTERN = 1000
-MAX_VALUE = 200
-"""Characters of a value that a pattern sees."""
+LENGTHS = (1000, 400, 100)
+"""Characters of a value that a pattern sees: the most for which it has few enough ways. The first is all that ingest keeps."""
 
-MAX_WAYS = 2.0 * MAX_VALUE**4
-"""Four `.*` in a row, and something beside: half a second at worst."""
+MAX_WAYS = 2e8
+"""Four `.*` in a row on the fewest characters. The worst that random patterns came to was a second."""
 
 _TOKEN = re.compile(
     r"""\\. | \[\^?\]?(?:\\.|[^\]\\])*\] | \(\?P?<\w+> | \(\?[a-zA-Z-]*[:)] | \(\?..? | [()|]
@@ -26,11 +27,23 @@ _PYTHONS_OWN = re.compile(r"\\[1-9ZNuU]|\{,")
 """Back references, and other things that RE2 does not have, or does not mean."""
 
 
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """For `fullmatch`. Raises ValueError, which says what to mend, and not what the pattern is."""
+@dataclass(frozen=True)
+class Pattern:
+    """`sees`: characters of a value."""
+
+    compiled: re.Pattern[str]
+    sees: int
+
+    def fits(self, text: str) -> bool:
+        """The whole of `text`."""
+        return self.compiled.fullmatch(text[: self.sees]) is not None
+
+
+def compile_pattern(pattern: str) -> Pattern:
+    """Raises ValueError, which says what to mend, and not what the pattern is."""
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"has a regular expression of more than {MAX_PATTERN} characters")
-    ways = _ways(pattern)
+    sees = next((length for length in LENGTHS if _ways(pattern, length) <= MAX_WAYS), None)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -39,18 +52,19 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             compiled = re.compile(pattern, re.ASCII)  # as in RE2, \d and \w are ASCII
     except (re.error, Warning, OverflowError, RecursionError, ValueError) as error:
         raise ValueError(f"has a regular expression that cannot be used: {error}") from None
-    if ways > MAX_WAYS:
+    if sees is None:
         raise ValueError(
             "has a regular expression that could take too long: it repeats (* or +) more than four times in a row, or a "
             "group that itself repeats or chooses; write it without, or as several matchers"
         )
-    return compiled
+    return Pattern(compiled, sees)
 
 
 class _Group:
-    """A group as far as it has been read: in how many ways a text may be read by it."""
+    """A group as far as it has been read: in how many ways a text of `length` may be read by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
+        self._length = length
         self._branches = 0.0
         self._branch = 1.0
         self._last = 1.0
@@ -71,7 +85,7 @@ class _Group:
         if quantifier.startswith("?"):
             self._last += 1
         elif quantifier[0] in "*+" or len(bounds) == quantifier.count(","):
-            self._last = MAX_VALUE if self._last == 1 else math.inf
+            self._last = self._length if self._last == 1 else math.inf
         else:
             self._last = _power(self._last, bounds[-1]) * (bounds[-1] - bounds[0] + 1)
 
@@ -83,9 +97,9 @@ def _power(ways: float, times: int) -> float:
         return math.inf
 
 
-def _ways(pattern: str) -> float:
+def _ways(pattern: str, length: int) -> float:
     """Raises ValueError for what RE2 does not have. What Python does not have may have any number of ways."""
-    groups, previous_is_quantifier = [_Group()], False
+    groups, previous_is_quantifier = [_Group(length)], False
     for token in _TOKEN.finditer(pattern):
         text, quantifier = token[0], token["quantifier"]
         _refuse_foreign(text)
@@ -100,7 +114,7 @@ def _ways(pattern: str) -> float:
             closed = groups.pop()
             groups[-1].follow(closed.ways)
         elif _GROUP.fullmatch(text):
-            groups.append(_Group())
+            groups.append(_Group(length))
         elif not _FLAGS.fullmatch(text):
             groups[-1].follow(1.0)
     return groups[0].ways

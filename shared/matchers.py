@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.label_patterns import MAX_VALUE, compile_pattern
+from shared.label_patterns import Pattern, compile_pattern
 
 _MATCHER = re.compile(
     r"""\s*(?P<name>"(?:[^"\\]|\\.)*"|[^\s{}!=~,\\"'`]+)\s*(?P<operator>=~|!=|!~|=)\s*(?P<value>.*?)\s*""",
@@ -36,7 +36,7 @@ class Matcher:
     name: str
     operator: Operator
     value: str
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """A label that is not there counts as empty."""
@@ -44,9 +44,7 @@ class Matcher:
         return self._fits(text) is (self.operator in (Operator.EQUAL, Operator.LIKE))
 
     def _fits(self, text: str) -> bool:
-        if self.pattern is None:
-            return text == self.value
-        return self.pattern.fullmatch(text[:MAX_VALUE]) is not None
+        return self.pattern.fits(text) if self.pattern else text == self.value
 
 
 def match_all(matchers: tuple[Matcher, ...], labels: Mapping[str, str]) -> bool:

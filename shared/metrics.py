@@ -13,7 +13,7 @@ REFUSED = Counter("ackstream_requests_refused", "Requests to ingest that were no
 WARNINGS = Counter(
     "ackstream_parameter_warnings", "Query parameters that were not understood or not used", ["parameter"]
 )
-ACKNOWLEDGEMENTS = Counter("ackstream_acknowledgements", "Attempts to acknowledge", ["door", "reason"])
+DEEDS = Counter("ackstream_deeds", "What people asked for, by what became of it", ["deed", "door", "reason"])
 EVENTS_CONSUMED = Counter("ackstream_events_consumed", "Stream entries dealt with", ["group"])
 HANDLER_FAILURES = Counter(
     "ackstream_handler_failures", "Events whose handling failed by a mistake of ours", ["group"]
@@ -46,6 +46,10 @@ SLACK_ADMISSIONS = Counter(
     "ackstream_slack_admissions",
     "Calls to Slack that were made at once, or had to wait for their channel's turn",
     ["kind", "result"],
+)
+STORMS = Counter("ackstream_storms", "Storms that began")
+STORM_MEMBERS = Counter(
+    "ackstream_storm_members", "Incidents that a digest tells of, instead of a message of their own"
 )
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
 ESCALATION_LATENESS = Histogram(

@@ -34,6 +34,7 @@ alert:
     api_url: {slack}
     timeout_seconds: {timeout}
     pace: {{per_second: {per_second}}}
+    storm: {storm}
 oncall:
   enable: true
   wait_minutes: {wait_minutes}
@@ -62,7 +63,7 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
 
     `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
-    `per_second`: calls to Slack that a channel gets; 0: as many as come.
+    `per_second`: calls to Slack that a channel gets; 0: as many as come. `storm`: settings, as YAML.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Stack:
         wait_minutes: float = 3,
         timeout: float = 3,
         per_second: float = 0,
+        storm: str = "{}",
         constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
@@ -95,6 +97,7 @@ class Stack:
             wait_minutes=wait_minutes,
             timeout=timeout,
             per_second=per_second,
+            storm=storm,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config
@@ -237,12 +240,16 @@ def clean_environment() -> dict[str, str]:
 
 
 def ack_link(message: dict[str, Any]) -> str | None:
-    """Where the message's button leads."""
-    for block in message["attachments"][0]["blocks"]:
-        if block["type"] == "actions":
-            url: str = block["elements"][0]["url"]
-            return url
-    return None
+    """Where the message's button to acknowledge leads."""
+    url: str | None = next(
+        (button["url"] for button in buttons(message) if button["action_id"] == "ack_incident"), None
+    )
+    return url
+
+
+def buttons(message: dict[str, Any]) -> list[dict[str, Any]]:
+    blocks = message["attachments"][0]["blocks"]
+    return [button for block in blocks if block["type"] == "actions" for button in block["elements"]]
 
 
 def color(message: dict[str, Any]) -> str:

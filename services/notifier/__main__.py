@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,20 +10,23 @@ from starlette.applications import Starlette
 
 from services.notifier.alarm import Alarm
 from services.notifier.channel_health import ChannelHealth
-from services.notifier.message import Look
+from services.notifier.digests import Digests
+from services.notifier.look import Look
 from services.notifier.notifier import Appearance, Notifier
-from services.notifier.pacing import Pace, Pacing
+from services.notifier.pacing import Pace, Pacing, StormRules
 from services.notifier.routing import Routing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate, TemplateError
+from services.notifier.tending import Tending
+from services.notifier.turns import Turns
 from shared.chores import every
 from shared.config import Config
 from shared.consumer import Consumer, Handler
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
 from shared.health import Check, health_routes
-from shared.keys import SLACK_TURNS, Keys
-from shared.links import AckLinks
+from shared.keys import SLACK_STORMS, SLACK_TURNS, Keys
+from shared.links import AckLinks, StormLinks
 from shared.redis_client import StoreUnavailableError
 from shared.retention import Retention
 from shared.service import Job, Redises, Service, StartError, ack_keys, main, readiness
@@ -44,9 +48,8 @@ async def serve(service: Service, config: Config) -> None:
     handle: Handler = _nobody_listens
     client = Slack(slack.token.get_secret_value() if slack.token else "", slack.api_url, slack.timeout)
     if slack.enable:
-        links = AckLinks(
-            config.ack_base_url, await service.once_redis_answers(lambda: ack_keys(config, redises))
-        )
+        sign = await service.once_redis_answers(lambda: ack_keys(config, redises))
+        links, storm_links = AckLinks(config.ack_base_url, sign), StormLinks(config.ack_base_url, sign)
         appearance = Appearance(
             slack.channel_id or "",
             load_template(slack.template_path),
@@ -57,23 +60,32 @@ async def serve(service: Service, config: Config) -> None:
         store = Store(redises.scripts, config.rules)
         health = ChannelHealth(client, slack.channels, service.stopping)
         alarm = Alarm(client, redises.scripts, slack.fallback_channel_id, health.look_soon)
-        pacing = Pacing(redises.scripts, Pace(slack.pace.interval, slack.pace.burst))
+        pace = Pace(slack.pace.interval, slack.pace.burst)
+        rules = StormRules(
+            slack.storm.threshold, slack.storm.loud, slack.storm.bypass_per_minute, slack.storm.quiet
+        )
+        pacing = Pacing(redises.scripts, pace, rules)
         notifier = Notifier(store, client, pacing, appearance, slack.timeout, alarm)
+        digests = Digests(pacing.storms, store, client, pacing, appearance, storm_links, slack.timeout, alarm)
         handle = notifier.handle
-        due_times = DueTimes(redises.scripts, keys.deliveries)
-        poller = Poller(
-            due_times, notifier.show_due, service.stopping, name="deliveries", concurrency=concurrency
-        )
-        turns = Poller(
-            DueTimes(redises.scripts, SLACK_TURNS),
-            notifier.take_turn,
-            service.stopping,
-            name="turns",
-            concurrency=concurrency,
-            woken=pacing.woken,
-        )
-        jobs += [poller.run, turns.run, health.run, lambda: tell_waiting(pacing, service.stopping)]
-        checks |= {"deliveries": poller.check, "turns": turns.check}
+        tending = Tending(pacing.storms, store, digests, slack.storm.quiet)
+        work: dict[str, tuple[str, Callable[[str], Awaitable[None]]]] = {
+            "deliveries": (keys.deliveries, notifier.show_due),
+            "turns": (SLACK_TURNS, Turns(pacing, notifier, digests).take),
+            "storms": (SLACK_STORMS, tending.tend),
+        }
+        for name, (key, deal_with) in work.items():
+            poller = Poller(
+                DueTimes(redises.scripts, key),
+                deal_with,
+                service.stopping,
+                name=name,
+                concurrency=concurrency,
+                woken=pacing.woken if name == "turns" else None,
+            )
+            jobs.append(poller.run)
+            checks[name] = poller.check
+        jobs += [health.run, lambda: tell_waiting(pacing, service.stopping)]
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
     app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check, **checks)))
     await service.run(app, config.notifier.host, config.notifier.health_port, [consumer.run, *jobs])
@@ -89,9 +101,14 @@ def load_template(path: Path) -> MessageTemplate:
 
 
 def look(config: Config) -> Look:
-    properties = config.alert.slack.message_properties
+    slack = config.alert.slack
+    properties = slack.message_properties
     return Look(
-        properties.button_text, properties.button_style, properties.disable_button, config.console_url
+        properties.button_text,
+        properties.button_style,
+        properties.disable_button,
+        config.console_url,
+        interactive=slack.interactivity != "link",
     )
 
 

@@ -163,7 +163,7 @@ class SlackOutside:
 
         await self._world.ask(effect, self.REFUSED, self.LOST, timedelta(0))
 
-    async def find(self, channel: str, incident_id: str, since: Any) -> list[Found]:
+    async def find(self, channel: str, incident_id: str, since: Any, field: str) -> list[Found]:
         def look() -> list[Found]:
             ours = [Found(ts, revision) for ts, id_, revision in self._world.messages if id_ == incident_id]
             return sorted(ours, key=lambda found: float(found.ts))

@@ -35,6 +35,7 @@ from services.notifier.notifier import Appearance, Notifier
 from services.notifier.pacing import Pace, Pacing
 from services.notifier.template import MessageTemplate
 from services.notifier.thread import reply
+from services.notifier.turns import Turns
 from shared.commands import (
     Acknowledge,
     EscalateNow,
@@ -49,7 +50,7 @@ from shared.commands import (
 )
 from shared.due_times import DueTimes
 from shared.incident import Incident
-from shared.keys import Keys
+from shared.keys import Keys, slack_queue
 from shared.links import AckLinks
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.store import Store
@@ -69,6 +70,9 @@ from tests.redis.outside import (
 from tests.servers import RedisServer
 
 KEYS = Keys()
+PACE = Pace(timedelta(hours=1), 1)
+"""Tokens come when the machine says so: time in Redis is not shifted."""
+
 RULES = Rules(Flapping(2, timedelta(hours=1), frozenset()), ack_timeout=2 * MINUTE)
 OUTCOME = st.sampled_from(["answered", "answered", "slow", "lost", "refused", "late", "dies", "dies late"])
 OUTCOMES = st.lists(OUTCOME, max_size=3)
@@ -122,7 +126,16 @@ class Promises(RuleBasedStateMachine):
         look = Look("Acknowledge", "primary", disable_button=False)
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
-        return Notifier(self.store, slack, Pacing(self.scripts, Pace(timedelta(0), 1)), appearance, TIMEOUT)
+        return Notifier(self.store, slack, self.pacing, appearance, TIMEOUT)
+
+    @property
+    def pacing(self) -> Pacing:
+        return Pacing(self.scripts, PACE)
+
+    @property
+    def turns(self) -> Turns:
+        no_storm: Any = None
+        return Turns(self.pacing, self.notifier, no_storm)
 
     @property
     def escalator(self) -> Escalator:
@@ -259,6 +272,14 @@ class Promises(RuleBasedStateMachine):
     @rule(outcomes=OUTCOMES, waits=st.booleans())
     def the_notifier_polls(self, outcomes: list[str], waits: bool) -> None:
         self.do(self.poll(KEYS.deliveries, self.notifier.show_due, outcomes, waits=waits))
+
+    @rule(outcomes=OUTCOMES)
+    def the_notifier_takes_a_turn(self, outcomes: list[str]) -> None:
+        self.do(self.take_turn(outcomes))
+
+    async def take_turn(self, outcomes: Sequence[str] = ()) -> None:
+        await self.pacing.give_back("C1")
+        await self.begin(self.turns.take("C1"), outcomes)
 
     async def poll(
         self,
@@ -447,6 +468,8 @@ class Promises(RuleBasedStateMachine):
                 await self.begin(self.notifier.handle(entry), handed=("notifier", entry.id))
             found = await self.poll(KEYS.deadlines, self.escalator.escalate, limit=50)
             found += await self.poll(KEYS.deliveries, self.notifier.show_due, limit=50)
+            for _ in range(await self.client.zcard(slack_queue("C1"))):
+                await self.take_turn()
             if not (new or found) and not await self.client.exists(KEYS.deadlines, KEYS.deliveries):
                 return
             self.world.shift += timedelta(0) if new or found else 5 * SECOND

@@ -89,8 +89,13 @@ async def test_the_rhythm_is_kept(scripts: Scripts, store: Store, sandbox: Runni
 
 
 async def test_a_channel_in_which_people_are_called_is_refused(
-    scripts: Scripts, store: Store, sandbox: Running, config: Config
+    scripts: Scripts, store: Store, sandbox: Running
 ) -> None:
+    config = configured(
+        api_url=sandbox.slack_url,
+        routes=[{"match": "team=db", "channel_id": "C6"}],
+        fallback_channel_id="C5",
+    )
     incident = await life(store, call=Call(wait=MINUTE, channel="C8"))
     await store.apply(incident, BeginDelivery("n", MINUTE))
     await store.apply(incident, Delivered("n", "C7", "1.0", 1))
@@ -99,6 +104,8 @@ async def test_a_channel_in_which_people_are_called_is_refused(
         ("C8", f"C8 is where incident {incident} was shown in earnest"),
         ("C7", "C7 is where incident"),
         ("#alerts", "is not the id of a channel"),
+        ("C6", "C6 is configured for real alerts"),
+        ("C5", "C5 is configured for real alerts"),
     ):
         with pytest.raises(ReplayError, match=why):
             await show(await replay_of(scripts, config=config), channel, None)

@@ -151,3 +151,9 @@ def test_routes_that_are_no_list(complaints: Complaints) -> None:
 def test_a_fallback_to_the_channel_itself_is_warned_of(load: Load) -> None:
     text = "alert: {slack: {enable: true, token: x, channel_id: C1, fallback_channel_id: C1}}\n"
     assert "whose own trouble cannot be told there" in "".join(load(text).warnings)
+
+
+def test_nobody_means_to_call_hundreds(complaints: Complaints) -> None:
+    ids = ", ".join(f"U{number:05}" for number in range(21))
+    (told,) = complaints(f"alert: {{slack: {{mention: [{ids}]}}}}\n")
+    assert "at most 20 mentions" in told

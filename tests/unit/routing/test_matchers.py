@@ -122,15 +122,25 @@ def test_mistakes_are_told_with_their_mend(text: str, told: str) -> None:
         ("a=~b$", {"a": "b\n"}, False),
         ("a=b, c=~d.*", {"a": "b", "c": "dd"}, True),
         ("a=b, c=~d.*", {"a": "b", "c": "e"}, False),
+        ("a=~x.*-prod", {"a": f"x{'y' * 900}-prod"}, True),
+        ("a=~.*x.*-prod.*", {"a": f"x{'y' * 300}-prod"}, True),
     ],
 )
 def test_all_matchers_must_fit_the_whole_value(text: str, labels: dict[str, str], expected: bool) -> None:
     assert match_all(parse_matchers(text), labels) is expected
 
 
-@pytest.mark.parametrize("pattern", [".*.*.*.*[xy]", "(a*)(a*)(a*)(a*)[xy]", "[a-z]+-[a-z]+-[a-z]+-[a-z]+"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        ".*.*.*.*[xy]",
+        "(?:(?:[^b]*?(?i:a){2}|.?){2}|([^b])){2}[xy]",
+        "(a*)(a*)(a*)(a*)[xy]",
+        "[a-z]+-[a-z]+-[a-z]+-[a-z]+",
+    ],
+)
 def test_no_value_keeps_a_pattern_busy(pattern: str) -> None:
     (matcher,) = parse_matchers(f'a=~"{pattern}"')
     begun = time.process_time()
     assert not matcher.matches({"a": "a" * 100_000})
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 3
