@@ -77,6 +77,7 @@ class Pacing:
         self._scripts = scripts
         self._rate: list[str | int] = [_milliseconds(pace.interval), pace.burst]
         self._rules = rules
+        self._threshold = rules.threshold if pace.interval else 0  # only a hold makes anybody wait then
         self.loud = rules.loud
         self.hold = ChannelHold(scripts)
         self.storms = Storms(scripts)
@@ -91,7 +92,7 @@ class Pacing:
         waiting: list[str | int] = [*self._rate, channel, member, urgency, _milliseconds(WAITING_LIFETIME, 0)]
         rules, lifetime = self._rules, _milliseconds(STORM_LIFETIME, 0)
         storm: list[str | int] = [
-            rules.threshold,
+            self._threshold,
             rules.bypass_per_minute,
             _milliseconds(rules.quiet, 0),
             candidate,

@@ -447,3 +447,13 @@ async def test_what_joins_does_not_wait_for_tokens(
     stopping.set()
     await polling
     assert sum([(await now(store, id_)).message is not None for id_ in ids]) == 3
+
+
+async def test_without_a_pace_there_is_no_storm_whatever_waits_for_the_end_of_a_hold(
+    store: Store, slack: Slack, scripts: Scripts, template: Path, client: Redis
+) -> None:
+    pacing = Pacing(scripts, Pace(timedelta(0), 1), StormRules(threshold=3))
+    await pacing.hold.set("C1", timedelta(minutes=1))
+    await come(store, made(store, slack, pacing, template), MANY)
+    assert await client.zcard(slack_queue("C1")) == MANY
+    assert await client.exists(SLACK_STORMS) == 0
