@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from services.notifier.hold import ChannelHold
 from services.notifier.urgency import REFRESH, kind
 from shared import metrics
+from shared.identity import new_incident_id
 from shared.keys import (
     SLACK_STORMS,
     SLACK_TURNS,
@@ -87,7 +88,7 @@ class Pacing:
 
     async def admit(self, channel: str, member: str, urgency: int) -> Admission:
         """Whether the call may be made now; its token is taken then. What waits, waits in Redis for `take`."""
-        candidate = secrets.token_hex(16)
+        candidate = new_incident_id(datetime.now(UTC), 0, secrets.token_bytes(9))
         keys = [*_keys(channel), SLACK_STORMS, StormKeys(candidate).facts]
         waiting: list[str | int] = [*self._rate, channel, member, urgency, _milliseconds(WAITING_LIFETIME, 0)]
         rules, lifetime = self._rules, _milliseconds(STORM_LIFETIME, 0)
