@@ -140,11 +140,14 @@ class StormConfig(Section):
         ("critical",), description="Severities that get a message of their own all the same, worst first, …"
     )
     bypass_per_minute: int = Field(
-        10, ge=0, le=60, description="… up to so many a minute; beyond that they stand at the digest's head."
+        10,
+        ge=0,
+        le=10_000,
+        description="… up to so many a minute; beyond that they stand at the digest's head.",
     )
     quiet_seconds: float = Field(
         120,
-        ge=1,
+        gt=0,
         le=86_400,
         allow_inf_nan=False,
         description="A storm is over when nothing new came for so long.",
@@ -173,6 +176,20 @@ class SlackConfig(Section):
     routes: tuple[RouteConfig, ...] = Field(
         (),
         description="Which alerts go to another channel or call somebody else. The first that fits counts.",
+    )
+    interactivity: Annotated[Literal["link", "http", "socket"], BeforeValidator(_lower)] = Field(
+        "link",
+        description="What the buttons do: `link` leads to a page, and needs nothing; `http`: Slack posts presses to "
+        "`/slack/interactions`; `socket`: Slack tells the notifier, and nothing need be reachable from outside. See [Slack](slack.md).",
+    )
+    signing_secret: Token | None = Field(
+        None,
+        description="Shows that a press comes from Slack: the app's page *Basic Information*, *App Credentials*. Required for `http`.",
+    )
+    app_token: Token | None = Field(
+        None,
+        description="`xapp-…` with the scope `connections:write`: the app's page *Basic Information*, *App-Level Tokens*. Required for "
+        "`socket`.",
     )
     fallback_channel_id: str | None = Field(
         None, description="Channel that is told when another one does not take messages, and how to mend it."

@@ -112,6 +112,7 @@ def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
     needed: dict[config_errors.Path, str] = {}
     if written.is_on((*SLACK, "enable")):
         needed |= {(*SLACK, key): "alert.slack.enable is true" for key in ("token", "channel_id")}
+        needed |= {(*SLACK, key): why for key, why in _for_buttons(written)}
     for switch in ("initialized_only", "enable"):
         if written.is_on(("oncall", switch)):
             keys = ("instance_url", "username", "password")
@@ -119,6 +120,15 @@ def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
     for path, why in needed.items():
         if written.get(path) is None:
             yield written.problem(path, f"is required because {why}{_absence(written, variables, path)}")
+
+
+def _for_buttons(written: Draft) -> Iterator[tuple[str, str]]:
+    way = written.text((*SLACK, "interactivity")).lower()
+    where = "it stands on the app's page Basic Information, under"
+    if way == "http":
+        yield "signing_secret", f"alert.slack.interactivity is http; {where} App Credentials"
+    if way == "socket":
+        yield "app_token", f"alert.slack.interactivity is socket; {where} App-Level Tokens"
 
 
 def _absence(written: Draft, variables: Variables, path: config_errors.Path) -> str:
@@ -143,6 +153,9 @@ def _contradictions(written: Draft) -> Iterator[Problem]:
         yield written.problem(
             ("oncall", "provider"), f"should be servicenow; Ackstream cannot escalate to {provider}"
         )
+    app_token = (*SLACK, "app_token")
+    if written.text(app_token) and not written.text(app_token).startswith("xapp-"):
+        yield written.problem(app_token, "should be an app-level token, xapp-…, not the bot's")
     yield from _ports_in_use_twice(written)
     auth = ("ingest", "auth")
     for given, wanted in (("username", "password"), ("password", "username")):

@@ -1,4 +1,4 @@
-"""Acknowledge links: the notifier signs them, ingest checks them. A link is a capability: whoever has it may acknowledge."""
+"""Acknowledge links: the notifier signs them, ingest checks them. A link is a capability: whoever has it may act on its incident."""
 
 import hashlib
 import re
@@ -76,11 +76,12 @@ class StormLinks(AckLinks):
 def expiry(incident: Incident) -> datetime:
     """When a link to `incident`, signed as it is now, should expire.
 
-    Counts from the latest of opening, deadline and next attempt to escalate: while ServiceNow is away each failed attempt
-    edits the message, and its link lives on with the outage.
+    Counts from the latest of what has happened and what is due: while ServiceNow is away each failed attempt edits the message, and
+    its link lives on with the outage; after an acknowledgement, and after the record, its buttons are of use, too.
     """
-    due = (incident.opened_at, incident.deadline, incident.escalation.due)
-    return max(moment for moment in due if moment is not None) + LINK_GRACE
+    done = [step.at for step in (incident.acknowledgement, incident.record) if step]
+    due = (incident.opened_at, incident.deadline, incident.escalation.due, incident.lapse_due)
+    return max(moment for moment in (*done, *due) if moment is not None) + LINK_GRACE
 
 
 def _signed(incident_id: str, exp: str) -> str:

@@ -13,7 +13,7 @@ REFUSED = Counter("ackstream_requests_refused", "Requests to ingest that were no
 WARNINGS = Counter(
     "ackstream_parameter_warnings", "Query parameters that were not understood or not used", ["parameter"]
 )
-ACKNOWLEDGEMENTS = Counter("ackstream_acknowledgements", "Attempts to acknowledge", ["door", "reason"])
+DEEDS = Counter("ackstream_deeds", "What people asked for, by what became of it", ["deed", "door", "reason"])
 EVENTS_CONSUMED = Counter("ackstream_events_consumed", "Stream entries dealt with", ["group"])
 HANDLER_FAILURES = Counter(
     "ackstream_handler_failures", "Events whose handling failed by a mistake of ours", ["group"]

@@ -15,6 +15,9 @@ from shared.keys import SLACK_STORMS, STORM_LIFETIME, StormKeys, slack_storm_of
 from shared.redis_client import Script, Scripts
 from shared.severities import rank
 
+ACKNOWLEDGE_ALL = "acknowledge_all"
+"""As log lines and metrics name this deed."""
+
 REFRESH_EVERY = timedelta(seconds=3)
 """How often a digest is edited at most."""
 
@@ -168,10 +171,13 @@ class Storms:
         names = (_named(*parts) for parts in zip(flat[::3], flat[1::3], flat[2::3], strict=True))
         return Crowd(tuple(names), in_all, tuple(id_.decode() for id_ in worst))
 
-    async def wish_all_acknowledged(self, storm: str, by: str, door: str, user: str = "") -> int | None:
-        """The notifier will acknowledge everything that is open now. How much that is; None: there is no such storm."""
+    async def wish_all_acknowledged(
+        self, storm: str, by: str, door: str, user: str = "", token: str = ""
+    ) -> int | None:
+        """The notifier will acknowledge everything that is open now. How much that is; None: there is no such storm. `token`: the same for
+        all copies of one request."""
         keys = StormKeys(storm)
-        wish = {"by": by, "door": door, "user": user, "token": secrets.token_hex(8)}
+        wish = {"by": by, "door": door, "user": user, "token": token or secrets.token_hex(8)}
         answer = int(
             await self._scripts.run(
                 _WISH,

@@ -1,9 +1,14 @@
-"""What is said to people the same way everywhere: spans of time, and which addresses they may be led to."""
+"""What is said to people the same way everywhere: spans of time, names, and which addresses they may be led to."""
 
+import unicodedata
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 WORTH_SAYING_LATE = timedelta(seconds=30)
+
+MAX_NAME = 80
+# Zero-width joiners shape Indic and Persian names and emoji; the other format characters only turn text around.
+_JOINERS = "\u200c\u200d"
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -32,3 +37,12 @@ def is_web(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def clean_name(text: str) -> str:
+    """One line of at most MAX_NAME characters, none of which is a control, a surrogate or turns the text around."""
+    one_line = " ".join(text.split())
+    kept = "".join(
+        char for char in one_line if char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+    )
+    return " ".join(kept.split())[:MAX_NAME].rstrip()

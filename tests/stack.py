@@ -240,12 +240,16 @@ def clean_environment() -> dict[str, str]:
 
 
 def ack_link(message: dict[str, Any]) -> str | None:
-    """Where the message's button leads."""
-    for block in message["attachments"][0]["blocks"]:
-        if block["type"] == "actions":
-            url: str = block["elements"][0]["url"]
-            return url
-    return None
+    """Where the message's button to acknowledge leads."""
+    url: str | None = next(
+        (button["url"] for button in buttons(message) if button["action_id"] == "ack_incident"), None
+    )
+    return url
+
+
+def buttons(message: dict[str, Any]) -> list[dict[str, Any]]:
+    blocks = message["attachments"][0]["blocks"]
+    return [button for block in blocks if block["type"] == "actions" for button in block["elements"]]
 
 
 def color(message: dict[str, Any]) -> str:

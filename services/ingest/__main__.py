@@ -9,12 +9,14 @@ from services.ingest.acknowledge import AcknowledgePage
 from services.ingest.app import create_app
 from services.ingest.authorization import Authorization
 from services.ingest.incidents import Incidents, Limits
+from services.ingest.interactions import Interactions
 from services.ingest.parameters import OnCallDefaults
 from services.ingest.storm_page import StormPage
 from shared.config import Config
 from shared.dead_letters import DeadLetters
 from shared.health import Check
 from shared.links import AckLinks, StormLinks
+from shared.presses import Presses
 from shared.redis_client import Scripts
 from shared.service import Redises, Service, ack_keys, first_ack_keys, main, readiness
 from shared.store import Store
@@ -49,7 +51,11 @@ def app_of(
         Limits(config.ingest.max_body_bytes, config.ingest.body_timeout_seconds),
         debug_body=config.alert.debug_body,
     )
-    return create_app(incidents, acknowledge, checks, storm)
+    secret = config.alert.slack.signing_secret
+    interactions = (
+        Interactions(Presses(store, Storms(scripts)), secret.get_secret_value()) if secret else None
+    )
+    return create_app(incidents, acknowledge, checks, storm, interactions)
 
 
 def oncall_defaults(config: Config) -> OnCallDefaults:

@@ -1,42 +1,29 @@
-"""The page behind an acknowledge link. GET and HEAD only look, for link expanders and mail scanners follow links; POST acts."""
+"""The page of an incident, behind its acknowledge link. GET and HEAD only look, for link expanders and mail scanners follow links;
+POST acts."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from urllib.parse import parse_qs
+from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from services.ingest.body import BodyTooLargeError, BodyTooSlowError, read_body
+from services.ingest.body import BodyTooLargeError, BodyTooSlowError
+from services.ingest.forms import Form, offer_of, read_form
 from services.ingest.pages import Answer, Page, respond
-from services.ingest.wording import clean_name
-from shared.commands import Acknowledge, Reason
+from services.ingest.signatures import DEADLINE, ReadKeys, Signatures
+from shared.commands import Reason
 from shared.identity import is_incident_id
 from shared.incident import Incident, State
 from shared.links import AckLinks, Verdict
-from shared.metrics import ACKNOWLEDGEMENTS
+from shared.metrics import DEEDS
+from shared.offers import Offer, deed, offers
 from shared.redis_client import StoreUnavailableError
 from shared.store import Store
 
 DOOR = "link"
 ANONYMOUS = "somebody with the link"
-KEYS_EVERY = 1.0
-"""Seconds."""
-
-DEADLINE = 1.5
-"""Seconds for Redis to answer, as senders of notifications are given: somebody is looking at an empty page meanwhile."""
-
-ReadKeys = Callable[[Sequence[str]], Awaitable[tuple[str, ...]]]
-"""From the keys that we have to those that hold now."""
-
-MAX_FORM_BYTES = 4096
-MAX_FIELDS = 16
-FORM_TIMEOUT = 5.0
-"""Seconds that a browser may take to send those few bytes."""
-
 ROUTED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """What the route should hand over: the refusal of the others has a page and headers too."""
 
@@ -51,20 +38,15 @@ _PAGES = {
 }
 # Every other page is named after its reason.
 _REASONS = dict.fromkeys((Page.RESOLVED, Page.SUPERSEDED, Page.INCIDENT_EXPIRED), Reason.ALREADY_CLOSED)
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_NAMES = {page.value: page for page in Page}
 
 
 class AcknowledgePage:
     """Serves /api/ack/{incident_id}. Tells nothing about an incident to who has no link that we signed."""
 
     def __init__(self, store: Store, links: AckLinks, read_keys: ReadKeys | None = None) -> None:
-        """`read_keys`: asked when a signature is not known. We may have started before Redis, or it lost its data and others sign
-        with a new key."""
         self._store = store
-        self._links = links
-        self._read_keys = read_keys
-        self._keys_read_at = -KEYS_EVERY
-        self._knows_keys = read_keys is None
+        self._signatures = Signatures(links, read_keys)
         self._log = structlog.get_logger()
 
     async def __call__(self, request: Request) -> Response:
@@ -80,70 +62,72 @@ class AcknowledgePage:
 
     async def _answer(self, request: Request, incident_id: str, *, pressed: bool) -> Answer:
         # The signature first, and alone: a stranger costs no look-up, and learns nothing from how long it took.
-        if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
-            await self._learn_keys()
-            if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
-                # Who has not read the keys cannot call anybody a forger.
-                return Answer(Page.FORGED if self._knows_keys else Page.UNAVAILABLE, pressed=pressed)
-        name = ""
+        if not await self._signatures.are_ours(request, incident_id):
+            return Answer(Page.FORGED if self._signatures.are_known else Page.UNAVAILABLE, pressed=pressed)
+        form = Form(offer_of(request.query_params))
         try:
             if pressed:
-                name = await read_name(request)
+                form = await read_form(request)
             async with asyncio.timeout(DEADLINE):
-                return await self._look_or_act(request, incident_id, name, pressed=pressed)
+                return await self._look_or_act(request, incident_id, form, pressed=pressed)
         except (StoreUnavailableError, TimeoutError):
-            return Answer(Page.UNAVAILABLE, incident_id, pressed=pressed, name=name)
+            return Answer(Page.UNAVAILABLE, incident_id, pressed=pressed, form=form)
         except BodyTooLargeError:
             return Answer(Page.FORM_TOO_LARGE, incident_id, pressed=True)
         except (BodyTooSlowError, ClientDisconnect):
             return Answer(Page.FORM_TOO_SLOW, incident_id, pressed=True)
 
-    async def _look_or_act(self, request: Request, incident_id: str, name: str, *, pressed: bool) -> Answer:
+    async def _look_or_act(self, request: Request, incident_id: str, form: Form, *, pressed: bool) -> Answer:
         loaded = await self._store.load(incident_id)
-        page = page_of(loaded.incident)
-        if page is Page.OPEN and self._verdict(request, incident_id, loaded.now) is Verdict.EXPIRED:
+        incident, page = loaded.incident, page_of(loaded.incident)
+        expired = self._signatures.verdict(request, incident_id, loaded.now) is Verdict.EXPIRED
+        if expired and (page is Page.OPEN or (pressed and incident and form.offer in offers(incident))):
             page = Page.EXPIRED
-        if not pressed or page is not Page.OPEN:
-            return Answer(page, incident_id, loaded.incident, loaded.now, pressed=pressed)
-        step = await self._store.apply(incident_id, Acknowledge(by=name or ANONYMOUS, door=DOOR))
-        page = Page.ACKNOWLEDGED if step.reason is Reason.ACKNOWLEDGED else page_of(step.incident)
-        return Answer(page, incident_id, step.incident, loaded.now, pressed=True)
+        offered = offers(incident) if incident and not expired else ()
+        if pressed and form.offer is None:
+            page = Page.UNKNOWN_DEED
+        elif pressed and incident and not expired:
+            return await self._act(incident_id, form, form.offer or Offer.ACKNOWLEDGE, loaded.now)
+        return Answer(page, incident_id, incident, loaded.now, pressed=pressed, form=form, offered=offered)
 
-    async def _learn_keys(self) -> None:
-        """At most once in KEYS_EVERY: forgers must not make us ask."""
-        if self._read_keys is None or time.monotonic() - self._keys_read_at < KEYS_EVERY:
-            return
-        self._keys_read_at = time.monotonic()
-        try:
-            async with asyncio.timeout(DEADLINE):
-                self._links = self._links.accepting(await self._read_keys(self._links.keys))
-            self._knows_keys = True
-        except (StoreUnavailableError, TimeoutError) as error:
-            self._log.warning("signing_keys_not_read", error=str(error) or "Redis took too long")
-
-    def _verdict(self, request: Request, incident_id: str, now: datetime) -> Verdict:
-        query = request.query_params
-        return self._links.check(incident_id, query.get("exp"), query.get("sig"), now)
+    async def _act(self, incident_id: str, form: Form, offer: Offer, now: datetime) -> Answer:
+        step = await self._store.apply(
+            incident_id, deed(offer, form.name or ANONYMOUS, DOOR, token=form.token)
+        )
+        page, offered = (
+            page_after(step.reason, offer, step.incident),
+            offers(step.incident) if step.incident else (),
+        )
+        return Answer(page, incident_id, step.incident, now, pressed=True, form=form, offered=offered)
 
     def _note(self, incident_id: str, answer: Answer) -> None:
-        reason = str(_REASONS.get(answer.page, answer.page))
+        reason, asked = str(_REASONS.get(answer.page, answer.page)), str(answer.form.offer or "unknown")
         known = incident_id if is_incident_id(incident_id) else "malformed"
-        ACKNOWLEDGEMENTS.labels(door=DOOR, reason=reason).inc()
-        self._log.info("acknowledge", incident=known, reason=reason, door=DOOR)
+        DEEDS.labels(deed=asked, door=DOOR, reason=reason).inc()
+        self._log.info("deed", incident=known, deed=asked, reason=reason, door=DOOR)
 
 
 def page_of(incident: Incident | None) -> Page:
     return _PAGES[incident.state] if incident else Page.UNKNOWN_INCIDENT
 
 
-async def read_name(request: Request) -> str:
-    """Who pressed the button, as the form says; "" when it does not, or not in a way that we can read: no reason to refuse.
+def page_after(reason: Reason, offer: Offer, incident: Incident | None) -> Page:
+    """What to answer to who pressed. A form that is sent once more gets the answer that it got, as long as that is true."""
+    if reason is Reason.ALREADY_DONE and incident:
+        reason = _STILL[offer](incident) or reason
+    return _NAMES.get(reason) or page_of(incident)
 
-    Raises what `read_body` raises.
-    """
-    body = await read_body(request, MAX_FORM_BYTES, FORM_TIMEOUT)
-    try:
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS)
-    except ValueError:
-        return ""
-    return clean_name(fields.get("name", [""])[0])
+
+def _still(reason: Reason, is_so: Callable[[Incident], bool]) -> Callable[[Incident], Reason | None]:
+    return lambda incident: reason if is_so(incident) else None
+
+
+_snoozed = _still(Reason.SNOOZED, lambda incident: incident.can_acknowledge and incident.snooze is not None)
+_STILL = {
+    Offer.ACKNOWLEDGE: _still(Reason.ACKNOWLEDGED, lambda incident: incident.state is State.ACKNOWLEDGED),
+    Offer.UNACKNOWLEDGE: _still(Reason.UNACKNOWLEDGED, lambda incident: incident.can_acknowledge),
+    Offer.SNOOZE_15: _snoozed,
+    Offer.SNOOZE_60: _snoozed,
+    Offer.ESCALATE: _still(Reason.ESCALATION_ASKED, lambda incident: incident.can_acknowledge),
+    Offer.RESOLVE: _still(Reason.RESOLVED_BY_HAND, lambda incident: incident.state is State.RESOLVED),
+}

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from services.ingest.acknowledge import ROUTED_METHODS, AcknowledgePage
 from services.ingest.incidents import Incidents
+from services.ingest.interactions import Interactions
 from services.ingest.storm_page import StormPage
 from shared.health import Check, health_routes
 
@@ -18,7 +19,10 @@ def create_app(
     acknowledge: AcknowledgePage,
     checks: Mapping[str, Check],
     storm: StormPage | None = None,
+    interactions: Interactions | None = None,
 ) -> Starlette:
+    """Without `interactions` there is no such address."""
+
     async def post_incidents(request: Request) -> Response:
         return await incidents(request)
 
@@ -34,12 +38,23 @@ def create_app(
             Route("/api/incidents/", post_incidents, methods=["POST"]),
             Route("/api/ack/{incident_id}", acknowledge_page, methods=list(ROUTED_METHODS)),
             Route("/api/storm/{storm_id}", storm_page, methods=list(ROUTED_METHODS)),
+            *_slack_routes(interactions),
             *health_routes(checks),
         ],
         exception_handlers={404: _not_found, 405: _method_not_allowed, Exception: _failed},
     )
     app.router.redirect_slashes = False
     return app
+
+
+def _slack_routes(interactions: Interactions | None) -> list[Route]:
+    if interactions is None:
+        return []
+
+    async def post_interactions(request: Request) -> Response:
+        return await interactions(request)
+
+    return [Route("/slack/interactions", post_interactions, methods=["POST"])]
 
 
 async def _not_found(_: Request, __: Exception) -> Response:

@@ -6,7 +6,7 @@ Everything comes in one response: no font, picture or script from anywhere, and 
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -18,9 +18,11 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from services.ingest.wording import MAX_NAME, moment, tone
+from services.ingest.forms import Form, new_token
+from services.ingest.wording import moment, tone
 from shared.incident import Incident
-from shared.wording import is_web, span
+from shared.offers import LABELS, Offer
+from shared.wording import MAX_NAME, is_web, span
 
 RETRY_AFTER_SECONDS = 5
 ALLOWED_METHODS = "GET, HEAD, POST"
@@ -32,6 +34,13 @@ class Page(StrEnum):
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    SNOOZED = "snoozed"
+    ESCALATION_ASKED = "escalation_asked"
+    RESOLVED_BY_HAND = "resolved_by_hand"
+    NOT_ACKNOWLEDGED = "not_acknowledged"
+    NOT_ON_CALL = "not_on_call"
+    LATER_ALREADY = "later_already"
     ALREADY_ACKNOWLEDGED = "already_acknowledged"
     ESCALATION_IN_PROGRESS = "escalation_in_progress"
     ALREADY_ESCALATED = "already_escalated"
@@ -42,6 +51,7 @@ class Page(StrEnum):
     """The link is."""
     FORGED = "forged"
     UNKNOWN_INCIDENT = "unknown_incident"
+    UNKNOWN_DEED = "unknown_deed"
     UNAVAILABLE = "unavailable"
     FORM_TOO_LARGE = "form_too_large"
     FORM_TOO_SLOW = "form_too_slow"
@@ -52,14 +62,16 @@ _REFUSALS = {
     Page.EXPIRED: HTTPStatus.FORBIDDEN,
     Page.FORGED: HTTPStatus.UNAUTHORIZED,
     Page.UNKNOWN_INCIDENT: HTTPStatus.GONE,
+    Page.UNKNOWN_DEED: HTTPStatus.BAD_REQUEST,
     Page.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Page.FORM_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Page.FORM_TOO_SLOW: HTTPStatus.REQUEST_TIMEOUT,
     Page.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
 }
 _TOO_LATE = {
-    *(Page.ESCALATION_IN_PROGRESS, Page.ALREADY_ESCALATED),
+    *(Page.ALREADY_ACKNOWLEDGED, Page.ESCALATION_IN_PROGRESS, Page.ALREADY_ESCALATED),
     *(Page.RESOLVED, Page.SUPERSEDED, Page.INCIDENT_EXPIRED),
+    *(Page.NOT_ACKNOWLEDGED, Page.NOT_ON_CALL, Page.LATER_ALREADY),
 }
 _HEADERS = {
     Page.UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
@@ -67,21 +79,43 @@ _HEADERS = {
 }
 
 
+HINTS: Mapping[Offer, str] = {
+    Offer.ACKNOWLEDGE: "",
+    Offer.UNACKNOWLEDGE: "Nobody has it then, and the time until it escalates begins anew.",
+    Offer.SNOOZE_15: "Escalates in 15 minutes unless somebody acknowledges.",
+    Offer.SNOOZE_60: "Escalates in an hour unless somebody acknowledges.",
+    Offer.ESCALATE: "A record in ServiceNow is written at once.",
+    Offer.RESOLVE: "It counts as over. Should it still be firing, it comes back as a new incident.",
+}
+SURE = (Offer.ESCALATE, Offer.RESOLVE)
+"""What the page asks about once more, where it can, because it cannot be taken back."""
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What to show. `pressed`: the request was a POST. `now`: Redis' clock, wherever there is an incident."""
+    """What to show. `pressed`: the request was a POST, with `form`; else `form` names what was chosen by the address, if anything.
+    `now`: Redis' clock, wherever there is an incident. `offered`: what can be done next."""
 
     page: Page
     incident_id: str | None = None
     incident: Incident | None = None
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     pressed: bool = False
-    name: str = ""
+    form: Form = field(default_factory=Form)
+    offered: tuple[Offer, ...] = ()
+
+    @property
+    def chosen(self) -> Offer | None:
+        """What the large button does: what the address names, or the likeliest; None where the page has something to say first."""
+        wanted = None if self.pressed else self.form.offer
+        first = self.offered[:1] if self.page is Page.OPEN else ()
+        return wanted if wanted in self.offered else next(iter(first), None)
 
     @property
     def status(self) -> HTTPStatus:
         """It is no error to look at what came too late, but it is one to press the button."""
-        if self.pressed and self.page in _TOO_LATE:
+        asked_twice = self.page is Page.ALREADY_ACKNOWLEDGED and self.form.offer is Offer.ACKNOWLEDGE
+        if self.pressed and self.page in _TOO_LATE and not asked_twice:
             return HTTPStatus.CONFLICT
         return _REFUSALS.get(self.page, HTTPStatus.OK)
 
@@ -146,6 +180,10 @@ def _as_json(answer: Answer) -> dict[str, Any]:
         "incident_id": answer.incident_id,
         "acknowledged_by": ack.by if ack else None,
         "acknowledged_at": ack.at.isoformat() if ack else None,
+        "deadline": incident.deadline.isoformat()
+        if incident and incident.awaits_escalation and incident.deadline
+        else None,
+        "offers": [str(offer) for offer in answer.offered],
         "record": {"number": record.number, "url": record.url} if record else None,
     }
 
@@ -155,7 +193,14 @@ def _as_html(answer: Answer) -> str:
         incident=answer.incident,
         now=answer.now,
         pressed=answer.pressed,
-        name=answer.name,
+        name=answer.form.name,
+        asked=answer.form.offer,
+        offered=answer.offered,
+        chosen=answer.chosen,
+        token=answer.form.token if answer.page is Page.UNAVAILABLE else new_token(),
+        labels=LABELS,
+        hints=HINTS,
+        sure=SURE,
         max_name=MAX_NAME,
         style=_STYLE,
         script=_SCRIPT,

@@ -2,14 +2,23 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import structlog
 from starlette.requests import Request
 
-from services.ingest.acknowledge import DEADLINE, KEYS_EVERY, ReadKeys
 from shared.links import AckLinks, Verdict
 from shared.redis_client import StoreUnavailableError
+
+KEYS_EVERY = 1.0
+"""Seconds."""
+
+DEADLINE = 1.5
+"""Seconds for Redis to answer, as senders of notifications are given: somebody is looking at an empty page meanwhile."""
+
+ReadKeys = Callable[[Sequence[str]], Awaitable[tuple[str, ...]]]
+"""From the keys that we have to those that hold now."""
 
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 

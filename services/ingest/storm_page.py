@@ -2,7 +2,6 @@
 carries it out: it may be thousands."""
 
 import asyncio
-from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -10,14 +9,15 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from services.ingest.acknowledge import ANONYMOUS, DEADLINE, ReadKeys, read_name
+from services.ingest.acknowledge import ANONYMOUS
 from services.ingest.body import BodyTooLargeError, BodyTooSlowError
+from services.ingest.forms import Form, new_token, read_form
 from services.ingest.pages import ALLOWED_METHODS, prefers_json, rendered, secured
-from services.ingest.signatures import Signatures
+from services.ingest.signatures import DEADLINE, ReadKeys, Signatures
 from shared.links import StormLinks, Verdict
-from shared.metrics import ACKNOWLEDGEMENTS
+from shared.metrics import DEEDS
 from shared.redis_client import StoreUnavailableError
-from shared.storms import Storm, Storms
+from shared.storms import ACKNOWLEDGE_ALL, Storm, Storms
 
 DOOR = "digest"
 
@@ -70,8 +70,15 @@ class StormPage:
         except (BodyTooLargeError, BodyTooSlowError, ClientDisconnect):
             outcome = Outcome.BAD_FORM
         if pressed:
-            ACKNOWLEDGEMENTS.labels(door=DOOR, reason=outcome).inc()
-            self._log.info("acknowledge_all", storm=storm.id if storm else None, reason=outcome, open=count)
+            DEEDS.labels(deed=ACKNOWLEDGE_ALL, door=DOOR, reason=outcome).inc()
+            self._log.info(
+                "deed",
+                deed=ACKNOWLEDGE_ALL,
+                door=DOOR,
+                storm=storm.id if storm else None,
+                reason=outcome,
+                open=count,
+            )
         return _answer(request, outcome, storm, count)
 
     async def _outcome(
@@ -80,22 +87,21 @@ class StormPage:
         # The signature first, and alone: a stranger costs no look-up.
         if not await self._signatures.are_ours(request, id_):
             return (Outcome.FORGED if self._signatures.are_known else Outcome.UNAVAILABLE), None, 0
-        name = await read_name(request) if pressed else ""
+        form = await read_form(request) if pressed else Form()
         async with asyncio.timeout(DEADLINE):
             storm = await self._storms.load(id_)
             if storm is None:
                 return Outcome.UNKNOWN_STORM, None, 0
             if not storm.open:
                 return Outcome.NOTHING_OPEN, storm, 0
-            if self._verdict(request, id_, storm.now) is Verdict.EXPIRED:
+            if self._signatures.verdict(request, id_, storm.now) is Verdict.EXPIRED:
                 return Outcome.EXPIRED, storm, storm.open
             if not pressed:
                 return Outcome.ASKS, storm, storm.open
-            count = await self._storms.wish_all_acknowledged(id_, name or ANONYMOUS, DOOR)
+            count = await self._storms.wish_all_acknowledged(
+                id_, form.name or ANONYMOUS, DOOR, token=form.token
+            )
             return (Outcome.WISHED if count else Outcome.NOTHING_OPEN), storm, count or 0
-
-    def _verdict(self, request: Request, id_: str, now: datetime) -> Verdict:
-        return self._signatures.verdict(request, id_, now)
 
 
 def _answer(request: Request, outcome: Outcome, storm: Storm | None, count: int) -> Response:
@@ -106,6 +112,6 @@ def _answer(request: Request, outcome: Outcome, storm: Storm | None, count: int)
             {"status": outcome.value, "storm_id": storm.id if storm else None, "open": count}, status
         )
     else:
-        page = rendered("_storm.html", outcome=outcome.value, storm=storm, count=count)
+        page = rendered("_storm.html", outcome=outcome.value, storm=storm, count=count, token=new_token())
         content = HTMLResponse(page, status)
     return secured(request, content, _HEADERS.get(outcome))

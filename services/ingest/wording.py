@@ -1,6 +1,5 @@
-"""How the pages put things: moments, severities, names."""
+"""How the pages put things: moments and severities."""
 
-import unicodedata
 from datetime import UTC, datetime
 
 from markupsafe import Markup
@@ -22,9 +21,6 @@ _TONES = {
     "warn": {"average", "medium", "minor", "p2", "sev2", "warn", "warning"},
     "note": {"debug", "info", "information", "informational", "low", "none", "notice", "ok", "p3", "sev3"},
 }
-MAX_NAME = 80
-# Zero-width joiners shape Indic and Persian names and emoji; the other format characters only turn text around.
-_JOINERS = "\u200c\u200d"
 
 
 def moment(at: datetime, now: datetime) -> Markup:
@@ -40,12 +36,3 @@ def tone(severity: str) -> str:
     """`bad`, `warn`, `note`, or `plain` for a severity that we do not know."""
     word = severity.strip().lower()
     return next((name for name, words in _TONES.items() if word in words), "plain")
-
-
-def clean_name(text: str) -> str:
-    """One line of at most MAX_NAME characters, none of which is a control, a surrogate or turns the text around."""
-    one_line = " ".join(text.split())
-    kept = "".join(
-        char for char in one_line if char in _JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
-    )
-    return " ".join(kept.split())[:MAX_NAME].rstrip()

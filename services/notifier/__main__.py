@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from services.notifier.alarm import Alarm
 from services.notifier.channel_health import ChannelHealth
 from services.notifier.digests import Digests
-from services.notifier.message import Look
+from services.notifier.look import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.pacing import Pace, Pacing, StormRules
 from services.notifier.routing import Routing
@@ -101,9 +101,14 @@ def load_template(path: Path) -> MessageTemplate:
 
 
 def look(config: Config) -> Look:
-    properties = config.alert.slack.message_properties
+    slack = config.alert.slack
+    properties = slack.message_properties
     return Look(
-        properties.button_text, properties.button_style, properties.disable_button, config.console_url
+        properties.button_text,
+        properties.button_style,
+        properties.disable_button,
+        config.console_url,
+        interactive=slack.interactivity != "link",
     )
 
 

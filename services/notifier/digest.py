@@ -9,6 +9,7 @@ from services.notifier.mrkdwn import cut, date, escape, link, one_line, shortene
 from services.notifier.sections import split_sections
 from services.notifier.status import status_lines
 from shared.incident import Incident, State
+from shared.interactions import ACK_STORM
 from shared.storms import Crowd, Named, Storm
 from shared.wording import span
 
@@ -30,8 +31,8 @@ class Worst:
     url: str | None
 
 
-def digest_message(storm: Storm, crowd: Crowd, worst: Sequence[Worst], url: str) -> dict[str, Any]:
-    """Without channel and ts. `url` leads to the page that acknowledges all of them."""
+def digest_message(storm: Storm, crowd: Crowd, worst: Sequence[Worst], url: str | None) -> dict[str, Any]:
+    """Without channel and ts. `url` leads to the page that acknowledges all of them; None: the button itself does."""
     texts = [_counts(storm), _names(crowd), _worst(storm, worst)]
     blocks = [_section(piece) for text in texts if text for piece in split_sections(text)]
     blocks.append({"type": "context", "elements": [_mrkdwn(line) for line in _history(storm)]})
@@ -159,15 +160,25 @@ def _color(storm: Storm) -> str:
     return COLORS[next((state for count, state in states if count), State.RESOLVED)]
 
 
-def _button(storm: Storm, url: str) -> dict[str, Any]:
-    return {
+def _button(storm: Storm, url: str | None) -> dict[str, Any]:
+    button: dict[str, Any] = {
         "type": "button",
-        "action_id": "ack_storm",
+        "action_id": ACK_STORM,
         "text": {"type": "plain_text", "text": f"Acknowledge all ({storm.open:,})"},
         "value": storm.id,
-        "url": url,
         "style": "primary",
     }
+    return {**button, "url": url} if url else {**button, "confirm": _confirmation(storm)}
+
+
+def _confirmation(storm: Storm) -> dict[str, Any]:
+    said = {
+        "title": "Acknowledge all?",
+        "text": f"{storm.open:,} incidents are open. None of them escalates then.",
+        "confirm": "Acknowledge all",
+        "deny": "Cancel",
+    }
+    return {name: {"type": "plain_text", "text": words} for name, words in said.items()}
 
 
 def _section(text: str) -> dict[str, Any]:

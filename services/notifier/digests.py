@@ -191,7 +191,8 @@ class Digests:
                 on_call = may_be_acknowledged_in_time(incident)
                 url = self._appearance.links.url(incident.id, expiry(incident)) if on_call else None
                 worst.append(Worst(incident, url))
-        message = digest_message(storm, crowd, worst, self._url(storm))
+        url = None if self._appearance.look.interactive else self._url(storm)
+        message = digest_message(storm, crowd, worst, url)
         # Edits call nobody in Slack; the first one calls whom the worst of them would have called.
         mentions = self._appearance.routing.route(worst[0].incident).mentions if worst else ()
         return calling(message, mentions), crowd

@@ -1,12 +1,14 @@
 """An incident as the arguments of chat.postMessage and chat.update, whatever its texts: always within Slack's limits."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from services.notifier.buttons import MAX_URL, actions, address
+from services.notifier.look import Look
 from services.notifier.mrkdwn import Mrkdwn, cut, escape, link, one_line, shortened
 from services.notifier.sections import split_sections
 from services.notifier.status import headline, status_lines
 from shared.incident import Incident, State
+from shared.offers import LABELS, Offer, offers
 from shared.wording import is_web
 
 FIRING = "#C70039"
@@ -20,8 +22,6 @@ COLORS = {
     State.EXPIRED: "#8D8D8D",
 }
 
-MAX_BUTTON = 75
-MAX_BUTTON_URL = 3000
 MAX_URL_IN_TEXT = 2500
 """A link in the text shares its section with its label."""
 
@@ -33,38 +33,19 @@ MAX_WHY = 300
 MAX_PLAIN = 3900
 """chat.update takes 4,000 characters."""
 
-STYLES = ("primary", "danger")
-
-
-@dataclass(frozen=True)
-class Look:
-    """`alert.slack.message_properties` of the configuration."""
-
-    button_text: str
-    button_style: str
-    disable_button: bool
-    console_url: str = ""
-    """`console_url` of the configuration; empty where there is no console."""
-
-    @property
-    def label(self) -> str:
-        return shortened(one_line(self.button_text), MAX_BUTTON) or "Acknowledge"
-
 
 def slack_message(incident: Incident, text: str, look: Look, ack_url: str | None) -> dict[str, Any]:
-    """The message, without channel and ts. `text` is what the template made. A button or a link to acknowledge is there only
-    while that is of use: `ack_url` is given and the incident waits for somebody."""
+    """The message, without channel and ts. `text` is what the template made. Buttons, or a link, are there only while they are of
+    use: `ack_url`, the incident's page, is given, it has a deadline, and there is something to do."""
     line = headline(incident)
     url = _usable(incident, ack_url)
     blocks = [_section(piece) for piece in split_sections(text) or [line]]
     if url and look.disable_button and escape(url) not in text:
-        blocks.append(_section(f"Acknowledge: {link(url, look.label, MAX_URL_IN_TEXT)}"))
+        blocks += _links(incident, look, url)
     if elements := _context(incident, look):
         blocks.append({"type": "context", "elements": elements})
     if url and not look.disable_button:
-        blocks.append(
-            {"type": "actions", "block_id": "incident_actions", "elements": [_button(incident, look, url)]}
-        )
+        blocks += actions(incident, look, url)
     attachment = {"color": COLORS[incident.state], "fallback": line, "blocks": blocks}
     return _arguments(incident, line, [attachment])
 
@@ -73,7 +54,8 @@ def plain_message(incident: Incident, why: str, ack_url: str | None) -> dict[str
     """The message when Slack refuses the full one, or the template failed: short, without blocks, and nobody misses the page.
     `why` is told to the reader."""
     lines: list[str] = [headline(incident), *status_lines(incident)]
-    if url := _usable(incident, ack_url):
+    url = _usable(incident, ack_url)
+    if url and incident.can_acknowledge:
         lines.append(link(url, "Acknowledge", MAX_URL_IN_TEXT))
     reason = cut(escape(one_line(shortened(why, MAX_WHY))), MAX_WHY)
     lines.append(f"This message is plain because: {reason}" if reason else "This message is plain.")
@@ -93,11 +75,19 @@ def _arguments(incident: Incident, text: str, attachments: list[dict[str, Any]])
 
 
 def _usable(incident: Incident, ack_url: str | None) -> str | None:
-    """`ack_url` where there is something to acknowledge. A wait of zero leaves nobody the time to, as in Versus."""
+    """`ack_url` where there is on-call. A wait of zero leaves nobody the time to acknowledge, as in Versus."""
     on_call = incident.deadline is not None and incident.deadline > incident.opened_at
-    if not (ack_url and on_call and incident.can_acknowledge):
+    if not (ack_url and on_call):
         return None
-    return ack_url if is_web(ack_url) and len(ack_url) <= MAX_BUTTON_URL else None
+    return ack_url if is_web(ack_url) and len(ack_url) <= MAX_URL else None
+
+
+def _links(incident: Incident, look: Look, url: str) -> list[dict[str, Any]]:
+    """Instead of buttons: the likeliest deed. The page behind it has the others."""
+    offered = offers(incident)
+    if Offer.ACKNOWLEDGE in offered:
+        return [_section(f"Acknowledge: {link(url, look.label, MAX_URL_IN_TEXT)}")]
+    return [_section(link(address(url, offer), LABELS[offer], MAX_URL_IN_TEXT)) for offer in offered[:1]]
 
 
 def _section(text: str) -> dict[str, Any]:
@@ -118,14 +108,3 @@ def _context(incident: Incident, look: Look) -> list[dict[str, Any]]:
 
 def _warning(text: str) -> Mrkdwn:
     return cut(f"⚠️ {escape(one_line(shortened(text, MAX_WARNING)))}", MAX_WARNING)
-
-
-def _button(incident: Incident, look: Look, url: str) -> dict[str, Any]:
-    button: dict[str, Any] = {
-        "type": "button",
-        "action_id": "ack_incident",
-        "text": {"type": "plain_text", "text": look.label, "emoji": True},
-        "value": incident.id,
-        "url": url,
-    }
-    return {**button, "style": look.button_style} if look.button_style in STYLES else button

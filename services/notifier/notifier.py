@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 
 from services.notifier.alarm import Alarm
+from services.notifier.look import Look
 from services.notifier.lost_post import SLACK_GRACE, LostPost, Sight
-from services.notifier.message import Look, plain_message
+from services.notifier.message import plain_message
 from services.notifier.pacing import Pacing
 from services.notifier.rendering import may_be_acknowledged_in_time, render
 from services.notifier.routing import Routing, calling

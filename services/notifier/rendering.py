@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from services.notifier.message import Look, plain_message, slack_message
+from services.notifier.look import Look
+from services.notifier.message import plain_message, slack_message
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.incident import Incident
 

@@ -10,7 +10,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from shared.incident import Effort, Incident
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, picture
 from tests.unit.acknowledge.stage import LEASE, NOW, SCENES, FakeStore, app_of, incident, overdue, path_of
 
 # Contrast of every piece of text that can be seen against the nearest background behind it (WCAG 2, relative luminance).
@@ -167,7 +167,7 @@ def test_who_waits_for_an_escalation_learns_how_it_went(
 ) -> None:
     scripted.goto(address + path_of(incident()))
     store.incident = overdue(escalation=Effort(lease=LEASE))
-    scripted.get_by_role("button").click()
+    scripted.get_by_role("button", name="Acknowledge").click()
     expect(scripted.get_by_role("heading", level=1)).to_have_text("Escalating this very moment")
     store.incident = overdue(escalation=Effort(attempts=1))
     scripted.clock.fast_forward(6_000)
@@ -177,7 +177,7 @@ def test_who_waits_for_an_escalation_learns_how_it_went(
 
 def test_a_reload_after_acknowledging_only_looks(scripted: Page, store: FakeStore, address: str) -> None:
     scripted.goto(address + path_of(incident()))
-    scripted.get_by_role("button").click()
+    scripted.get_by_role("button", name="Acknowledge").click()
     expect(scripted.get_by_role("heading", level=1)).to_have_text("You have it.")
     with scripted.expect_request("**/api/ack/**") as asked:
         scripted.reload()
@@ -187,7 +187,7 @@ def test_a_reload_after_acknowledging_only_looks(scripted: Page, store: FakeStor
 def test_the_browser_remembers_the_name(scripted: Page, store: FakeStore, address: str) -> None:
     scripted.goto(address + path_of(incident()))
     scripted.get_by_label("Your name").fill("Ann Ng")
-    scripted.get_by_role("button").click()
+    scripted.get_by_role("button", name="Acknowledge").click()
     expect(scripted.get_by_role("heading", level=1)).to_have_text("You have it.")
     store.incident = incident()
     scripted.goto(address + path_of(incident()))
@@ -205,6 +205,67 @@ def test_the_keyboard_alone_is_enough(scripted: Page, store: FakeStore, address:
     assert acknowledged_by(store) == "Ann"
 
 
+DEEDS = {
+    "Acknowledge": ("waiting", "You have it."),
+    "Snooze 15 min": ("waiting", "Snoozed"),
+    "Snooze 1 h": ("waiting", "Snoozed"),
+    "Escalate now": ("waiting", "It escalates now"),
+    "Resolve": ("escalated", "You resolved it."),
+    "Un-acknowledge": ("acknowledged", "Nobody has it now"),
+}
+
+
+@pytest.mark.parametrize("label", DEEDS)
+def test_every_button_does_what_it_says(label: str, page: Page, store: FakeStore, address: str) -> None:
+    scene, verdict = DEEDS[label]
+    store.incident = SCENES[scene]
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(address + path_of(SCENES[scene]))
+    page.get_by_label("Your name").fill("Ann Ng")
+    page.get_by_role("button", name=label, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(verdict)
+    picture(page, f"done_{label.lower().replace(' ', '_')}")
+
+
+def test_what_cannot_be_taken_back_is_asked_about(scripted: Page, store: FakeStore, address: str) -> None:
+    asked: list[str] = []
+    scripted.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    scripted.goto(address + path_of(incident()))
+    scripted.get_by_role("button", name="Resolve").click()
+    assert asked == [
+        "Resolve? It counts as over. Should it still be firing, it comes back as a new incident."
+    ]
+    assert store.incident == incident()
+
+
+def test_a_link_s_deed_comes_first_and_enter_does_it(scripted: Page, store: FakeStore, address: str) -> None:
+    scripted.goto(f"{address}{path_of(incident())}&do=snooze_60")
+    picture(scripted, "chosen_snooze")
+    scripted.get_by_label("Your name").fill("Ann")
+    scripted.keyboard.press("Enter")
+    expect(scripted.get_by_role("status")).to_contain_text("Ann snoozed it until")
+
+
+def test_enter_does_nothing_where_nothing_is_the_likeliest(
+    page: Page, store: FakeStore, address: str
+) -> None:
+    store.incident = SCENES["acknowledged"]
+    page.goto(address + path_of(SCENES["acknowledged"]))
+    page.get_by_label("Your name").fill("Ann")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Un-acknowledge").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nobody has it now")
+    assert store.incident.acknowledgement is None
+
+
+def test_two_clicks_are_one_deed(scripted: Page, store: FakeStore, address: str) -> None:
+    scripted.goto(address + path_of(incident()))
+    scripted.get_by_role("button", name="Snooze 15 min").dblclick()
+    expect(scripted.get_by_role("heading", level=1)).to_have_text("Snoozed")
+    assert store.incident
+    assert len(store.incident.deeds) == 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_can_be_read_on_a_phone(
     scheme: str, scripted: Page, store: FakeStore, address: str
@@ -216,6 +277,7 @@ def test_every_page_can_be_read_on_a_phone(
         scripted.evaluate("document.querySelectorAll('details').forEach((part) => part.open = true)")
         assert scripted.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], name
         assert scripted.evaluate(FAINT_TEXT) == [], name
+        picture(scripted, f"page_{name}_{scheme}")
 
 
 @pytest.mark.parametrize("subject", [incident(), SCENES["crowded"]], ids=["usual", "crowded"])

@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from ops.sample_alert import alert_body
 from shared.keys import Keys
-from tests.stack import Stack, ack_link, acknowledge, color
+from tests.stack import Stack, ack_link, acknowledge, buttons, color
 from tests.waiting import wait_until
 
 RED, AMBER, PURPLE, GREEN = "C70039", "F2A900", "7B1FA2", "36A64F"
@@ -45,10 +45,11 @@ async def test_somebody_acknowledges(stack: Stack, client: Redis) -> None:
     assert thanks.status_code == 200
     assert "Acknowledged" in thanks.text
 
-    # The same message tells everybody who has it, and its button is gone.
+    # The same message tells everybody who has it, and its first button would now take that back.
     message = await stack.message(lambda message: color(message) == AMBER, "an amber message")
     assert message["text"].startswith("[ACKNOWLEDGED by Ada]")
     assert ack_link(message) is None
+    assert [button["action_id"] for button in buttons(message)] == ["unack_incident", "resolve_incident"]
 
     # It is mended. Green, and over: nothing waits any more, and ServiceNow was never called.
     assert (await stack.send(MENDED)).json()["outcome"] == "resolved"

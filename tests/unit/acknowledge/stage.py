@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from services.ingest.acknowledge import ROUTED_METHODS, AcknowledgePage
 from shared.commands import Command, Step
-from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Record, State
+from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Record, Snooze, State
 from shared.links import AckLinks, expiry
 from shared.notification import Alert, Call, Facts, Link
 from shared.redis_client import StoreUnavailableError
@@ -158,6 +158,10 @@ SCENES: dict[str, Incident] = {
     "on_call_off": incident(deadline=None, call=Call(wait=None)),
     "acknowledged": incident(acknowledgement=ACK),
     "acknowledged_in_doubt": overdue(acknowledgement=ACK, escalation=DOUBT),
+    "snoozed": incident(
+        deadline=NOW + timedelta(minutes=14),
+        snooze=Snooze(at=NOW, by="Bo", until=NOW + timedelta(minutes=14)),
+    ),
     "escalating": overdue(escalation=Effort(lease=LEASE)),
     "escalated": escalated(),
     "escalated_after_acknowledgement": escalated(acknowledgement=ACK),

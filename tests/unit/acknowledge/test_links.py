@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.incident import Effort, Incident
 from shared.links import LINK_GRACE, AckLinks, Verdict, expiry
-from tests.unit.acknowledge.stage import ID, LEASE, NOW, incident, overdue
+from tests.unit.acknowledge.stage import ACK, ID, LEASE, NOW, RECORD, escalated, incident, overdue
 
 LINKS = AckLinks("https://ackstream.example/", ["a key"])
 EXPIRES = NOW + timedelta(hours=1)
@@ -90,8 +90,14 @@ LATER = datetime(2026, 12, 1, tzinfo=UTC)
         (incident(deadline=NOW - timedelta(days=3)), incident().opened_at),
         (overdue(escalation=Effort(attempts=9, retry_at=LATER)), LATER),
         (overdue(escalation=Effort(lease=LEASE)), LEASE.until),
+        (incident(acknowledgement=ACK.model_copy(update={"at": LATER})), LATER),
+        (incident(acknowledgement=ACK.model_copy(update={"lapses_at": LATER})), LATER),
+        (escalated(record=RECORD.model_copy(update={"at": LATER})), LATER),
     ],
-    ids=["deadline", "no on-call", "inherited deadline", "ServiceNow is away", "being escalated"],
+    ids=[
+        *("deadline", "no on-call", "inherited deadline", "ServiceNow is away", "being escalated"),
+        *("acknowledged late", "acknowledged for a time", "escalated late"),
+    ],
 )
 def test_a_link_lives_a_day_longer_than_its_incident_waits(subject: Incident, counts_from: datetime) -> None:
     assert expiry(subject) == counts_from + LINK_GRACE

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.wording import MAX_NAME, clean_name, moment, tone
-from shared.wording import is_web, span
+from services.ingest.wording import moment, tone
+from shared.wording import MAX_NAME, clean_name, is_web, span
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

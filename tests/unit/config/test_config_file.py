@@ -132,6 +132,22 @@ class TestMistakes:
             ("just words\n", "config.yaml:1: should be a block of keys"),
             ("name: a\n---\nname: b\n", "more than one document"),
             ("name: {a: b}\n", "config.yaml:1: name: should be a text"),
+            (
+                "alert: {slack: {enable: true, token: t, channel_id: C, interactivity: http}}\n",
+                "alert.slack.signing_secret: is required because alert.slack.interactivity is http; it stands on the app's page",
+            ),
+            (
+                "alert: {slack: {enable: true, token: t, channel_id: C, interactivity: Socket}}\n",
+                "alert.slack.app_token: is required because alert.slack.interactivity is socket; it stands on the app's page",
+            ),
+            (
+                "alert: {slack: {app_token: xoxb-1}}\n",
+                "alert.slack.app_token: should be an app-level token, xapp-…",
+            ),
+            (
+                "alert: {slack: {interactivity: yes}}\n",
+                "alert.slack.interactivity: should be 'link', 'http' or 'socket'",
+            ),
             ("xyzzy: 1\n", "config.yaml:1: xyzzy: is not a known key"),
             ("oncall: {wait_minutes: -1}\n", "should be at least 0"),
             ("oncall: {wait_minutes: .nan}\n", "oncall.wait_minutes: should be"),

@@ -256,7 +256,8 @@ def test_the_button_is_the_one_that_versus_has() -> None:
     arguments = message(firing())
     (actions,) = blocks(arguments, "actions")
     assert actions["block_id"] == "incident_actions"
-    assert actions["elements"] == [
+    first, *others = actions["elements"]
+    assert first == (
         {
             "type": "button",
             "action_id": "ack_incident",
@@ -265,6 +266,9 @@ def test_the_button_is_the_one_that_versus_has() -> None:
             "value": firing().id,
             "url": ACK,
         }
+    )
+    assert [button["url"] for button in others] == [
+        f"{ACK}&do={deed}" for deed in ("snooze_15", "snooze_60", "escalate", "resolve")
     ]
 
 
@@ -273,18 +277,34 @@ def test_the_button_is_the_one_that_versus_has() -> None:
     [
         {"call": Call(wait=None), "deadline": None},
         {"call": Call(wait=timedelta(0)), "deadline": NOON},
-        ACKNOWLEDGED,
         {"escalation": Effort(lease=LEASE)},
-        {"record": record()},
         {"closure": Closure(at=NOON, state=State.RESOLVED)},
     ],
 )
-def test_there_is_nothing_to_click_when_there_is_nothing_to_acknowledge(update: dict[str, Any]) -> None:
+def test_there_is_nothing_to_click_when_there_is_nothing_to_do(update: dict[str, Any]) -> None:
     for look in (LOOK, LINKED):
         arguments = message(firing(**update), look)
         assert not blocks(arguments, "actions")
         assert "ack.example" not in str(arguments)
     assert "ack.example" not in str(plain_message(firing(**update), "why", ACK))
+
+
+@pytest.mark.parametrize(
+    ("update", "deeds"), [(ACKNOWLEDGED, ["unacknowledge", "resolve"]), ({"record": record()}, ["resolve"])]
+)
+def test_later_the_buttons_are_others(update: dict[str, Any], deeds: list[str]) -> None:
+    (actions,) = blocks(message(firing(**update)), "actions")
+    assert [button["url"] for button in actions["elements"]] == [f"{ACK}&do={deed}" for deed in deeds]
+    linked = message(firing(**update), LINKED)
+    assert not blocks(linked, "actions")
+    assert f"sig=2&amp;do={deeds[0]}|" in blocks(linked, "section")[-1]["text"]["text"]
+    assert "ack.example" not in str(plain_message(firing(**update), "why", ACK))
+
+
+def test_a_button_whose_address_slack_would_not_take_is_left_out() -> None:
+    url = f"https://ack.example/{'a' * 2975}"
+    (actions,) = blocks(message(firing(), ack_url=url), "actions")
+    assert [button["action_id"] for button in actions["elements"]] == ["ack_incident"]
 
 
 def test_the_button_stays_while_failed_attempts_are_repeated() -> None:

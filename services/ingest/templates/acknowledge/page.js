@@ -6,7 +6,7 @@
   let sent = false;
 
   const again = () => {
-    if (sent || (input && document.activeElement === input)) return; // somebody is about to acknowledge: out of the way
+    if (sent || (input && document.activeElement === input)) return; // somebody is about to act: out of the way
     location.replace(location.href); // always a GET, also after a POST
   };
 
@@ -21,11 +21,14 @@
 
   if (form && input) {
     try { input.value ||= localStorage.getItem(remembered) ?? ""; } catch { /* storage is off */ }
-    form.addEventListener("submit", () => {
+    form.addEventListener("submit", (event) => {
       sent = true;
       try { localStorage.setItem(remembered, input.value.trim()); } catch { /* storage is off */ }
-      form.querySelector("button").textContent = "Acknowledging …";
+      if (event.submitter) event.submitter.textContent += " …";
     });
+    for (const button of document.querySelectorAll("[data-sure]")) {
+      button.addEventListener("click", (event) => { if (!confirm(button.dataset.sure)) event.preventDefault(); });
+    }
   }
 
   // A reload of an answer to POST would ask whether to send the form again.
