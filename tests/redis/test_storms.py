@@ -167,9 +167,11 @@ async def test_the_loudest_are_posted_singly_up_to_a_number_and_head_the_digest_
     await tending.tend((await the_storm(client, storms)).id)
     await everything(turns, pacing, client)
     storm = await the_storm(client, storms)
-    assert [(await now(store, id_)).message is not None for id_ in loud] == [True, True, False, False]
+    beyond = [id_ for id_ in loud if (await now(store, id_)).message is None]
+    assert len(beyond) == 2
     assert (storm.singly, storm.overflow, storm.members) == (2, 3, MANY - 1 + 3)
-    assert (await storms.crowd(storm.id)).worst[:3] == (*loud[2:], *late)
+    # Those that came within one millisecond may stand in any order.
+    assert sorted((await storms.crowd(storm.id)).worst[:3]) == sorted([*beyond, *late])
     assert "⚠️ 3 of the open ones are as bad as those" in str(digest_of(sandbox))
     await store.apply(late[0], Acknowledge("Ada", "link"))
     await notifier.show(late[0])
