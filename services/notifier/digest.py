@@ -13,6 +13,9 @@ from shared.interactions import ACK_STORM
 from shared.storms import Crowd, Named, Storm
 from shared.wording import span
 
+MOST = 2
+"""Names that the header line has room for."""
+
 MAX_NAME = 80
 MAX_SUMMARY = 100
 MAX_STATUS = 200
@@ -35,7 +38,7 @@ def digest_message(storm: Storm, crowd: Crowd, worst: Sequence[Worst], url: str 
     blocks.append({"type": "context", "elements": [_mrkdwn(line) for line in _history(storm)]})
     if storm.open:
         blocks.append({"type": "actions", "block_id": "storm_actions", "elements": [_button(storm, url)]})
-    line = headline(storm)
+    line = headline(storm, crowd)
     attachment = {"color": _color(storm), "fallback": line, "blocks": blocks}
     return _arguments(storm, line, [attachment])
 
@@ -44,7 +47,7 @@ def plain_digest(storm: Storm, crowd: Crowd, why: str, url: str) -> dict[str, An
     """When Slack refuses the full one."""
     names = ", ".join(_label(named) for named in crowd.names)
     all_of_them = link(url, "Acknowledge all") if storm.open else ""
-    lines = [headline(storm), totals(storm), cut(names, 2000), all_of_them]
+    lines = [headline(storm, crowd), totals(storm), cut(names, 2000), all_of_them]
     lines.append(f"This message is plain because: {cut(escape(one_line(why)), 300)}")
     return _arguments(storm, "\n".join(line for line in lines if line), [])
 
@@ -60,11 +63,14 @@ def closing_line(storm: Storm) -> dict[str, Any]:
     return {"text": text, "unfurl_links": False, "unfurl_media": False}
 
 
-def headline(storm: Storm) -> str:
-    """One line for the lock screen."""
+def headline(storm: Storm, crowd: Crowd) -> str:
+    """One escaped line for the lock screen."""
     if storm.over:
         return f"[STORM over] {_count(storm.members)}, {storm.open:,} still open"
-    return f"[STORM] {storm.open:,} of {_count(storm.members)} open"
+    most = ", ".join(
+        f"{_titled(named.name, named.severity, mark='')} {named.total:,}" for named in crowd.names[:MOST]
+    )
+    return f"[STORM] {storm.open:,} of {_count(storm.members)} open" + (f" — {most}" if most else "")
 
 
 def totals(storm: Storm) -> str:
@@ -107,10 +113,10 @@ def _label(named: Named) -> str:
     return _titled(named.name, named.severity)
 
 
-def _titled(title: str, severity: str) -> str:
+def _titled(title: str, severity: str, mark: str = "*") -> str:
     name = escape(shortened(one_line(title), MAX_NAME)) or "Alert"
     rank = escape(shortened(one_line(severity), MAX_NAME))
-    return f"*{cut(name, MAX_NAME)}*" + (f" ({cut(rank, MAX_NAME)})" if rank else "")
+    return f"{mark}{cut(name, MAX_NAME)}{mark}" + (f" ({cut(rank, MAX_NAME)})" if rank else "")
 
 
 def _worst(storm: Storm, worst: Sequence[Worst]) -> str:

@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from services.notifier.hold import ChannelHold
 from services.notifier.urgency import REFRESH, kind
 from shared import metrics
+from shared.identity import new_incident_id
 from shared.keys import (
     SLACK_STORMS,
     SLACK_TURNS,
@@ -77,6 +78,7 @@ class Pacing:
         self._scripts = scripts
         self._rate: list[str | int] = [_milliseconds(pace.interval), pace.burst]
         self._rules = rules
+        self._threshold = rules.threshold if pace.interval else 0  # only a hold makes anybody wait then
         self.loud = rules.loud
         self.hold = ChannelHold(scripts)
         self.storms = Storms(scripts)
@@ -86,12 +88,12 @@ class Pacing:
 
     async def admit(self, channel: str, member: str, urgency: int) -> Admission:
         """Whether the call may be made now; its token is taken then. What waits, waits in Redis for `take`."""
-        candidate = secrets.token_hex(16)
+        candidate = new_incident_id(datetime.now(UTC), 0, secrets.token_bytes(9))
         keys = [*_keys(channel), SLACK_STORMS, StormKeys(candidate).facts]
         waiting: list[str | int] = [*self._rate, channel, member, urgency, _milliseconds(WAITING_LIFETIME, 0)]
         rules, lifetime = self._rules, _milliseconds(STORM_LIFETIME, 0)
         storm: list[str | int] = [
-            rules.threshold,
+            self._threshold,
             rules.bypass_per_minute,
             _milliseconds(rules.quiet, 0),
             candidate,

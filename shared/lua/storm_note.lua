@@ -18,7 +18,8 @@ end
 
 redis.call('HDEL', KEYS[1], '') -- so that full memory does not refuse what follows: see commit.lua
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], 'channel', channel, 'begun', now, 'last', now, 'look', now)
+  local begun = tonumber(string.sub(storm, 1, 12), 16) or now -- a storm's id is as an incident's: it begins with its time
+  redis.call('HSET', KEYS[1], 'channel', channel, 'begun', begun, 'last', now, 'look', now)
 end
 redis.call('HSET', KEYS[2], id, table.concat({version, state, recorded, overflow, name}, ' '))
 if not known then

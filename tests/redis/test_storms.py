@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -18,7 +18,7 @@ from services.notifier.tending import Tending
 from services.notifier.turns import Turns
 from shared import storms as storms_module
 from shared.commands import Acknowledge, BeginDelivery
-from shared.due_times import DueTimes
+from shared.due_times import DueTimes, Poller
 from shared.incident import State
 from shared.keys import SLACK_STORMS, SLACK_TURNS, StormKeys, slack_queue, slack_storm_of
 from shared.links import StormLinks
@@ -135,7 +135,7 @@ async def test_beyond_the_threshold_what_waits_and_what_comes_joins_one_digest(
     assert [(await now(store, id_)).digest is not None for id_ in ids] == [False, *[True] * (MANY - 1)]
     assert len(roots(sandbox)) == 2
     text = str(digest_of(sandbox))
-    assert digest_of(sandbox)["text"] == "[STORM] 5 of 5 incidents open"
+    assert digest_of(sandbox)["text"] == "[STORM] 5 of 5 incidents open — HighLatency (warning) 5"
     assert "*HighLatency* (warning): 5 open of 5" in text
     assert text.count("/api/ack/") == 5
     assert f"/api/storm/{storm.id}?" in text
@@ -167,9 +167,11 @@ async def test_the_loudest_are_posted_singly_up_to_a_number_and_head_the_digest_
     await tending.tend((await the_storm(client, storms)).id)
     await everything(turns, pacing, client)
     storm = await the_storm(client, storms)
-    assert [(await now(store, id_)).message is not None for id_ in loud] == [True, True, False, False]
+    beyond = [id_ for id_ in loud if (await now(store, id_)).message is None]
+    assert len(beyond) == 2
     assert (storm.singly, storm.overflow, storm.members) == (2, 3, MANY - 1 + 3)
-    assert (await storms.crowd(storm.id)).worst[:3] == (*loud[2:], *late)
+    # Those that came within one millisecond may stand in any order.
+    assert sorted((await storms.crowd(storm.id)).worst[:3]) == sorted([*beyond, *late])
     assert "⚠️ 3 of the open ones are as bad as those" in str(digest_of(sandbox))
     await store.apply(late[0], Acknowledge("Ada", "link"))
     await notifier.show(late[0])
@@ -307,7 +309,7 @@ async def test_a_digest_whose_answer_was_lost_is_found_and_not_posted_again(
         return bool(storm and storm.ts and storm.tells_the_present)
 
     await wait_until(shown, "the digest")
-    assert digest_of(sandbox)["text"].endswith("open")
+    assert digest_of(sandbox)["text"].startswith("[STORM")
 
 
 async def test_a_storm_that_redis_has_lost_comes_back_with_the_same_digest(
@@ -328,7 +330,10 @@ async def test_a_storm_that_redis_has_lost_comes_back_with_the_same_digest(
     await client.delete(*[key async for key in client.scan_iter("{ackstream:slack}*")])
     for known in ids:
         await notifier.show(known)
-    assert counts(await the_storm(client, storms)) == (5, 5, 0, 0, 0)
+    again = await the_storm(client, storms)
+    assert counts(again) == (5, 5, 0, 0, 0)
+    assert again.look
+    assert again.begun < again.look, "its digest is looked for since it began"
 
     async def shown() -> bool:
         await tending.tend(id_)
@@ -426,3 +431,34 @@ async def test_a_storm_that_nobody_tends_ends_by_itself(
     assert 0 < await client.pttl(slack_storm_of("C1")) <= 60_600
     await everything(turns, pacing, client)
     assert not (await DueTimes(pacing._scripts, SLACK_TURNS).lease(1)).ids  # noqa: SLF001
+
+
+async def test_what_joins_does_not_wait_for_tokens(
+    store: Store, slack: Slack, scripts: Scripts, template: Path, client: Redis
+) -> None:
+    rules = StormRules(threshold=3, loud=frozenset({"critical"}), bypass_per_minute=2)
+    pacing = Pacing(scripts, Pace(timedelta(seconds=0.5), 1), rules)
+    notifier, stopping, unused = made(store, slack, pacing, template), asyncio.Event(), cast("Digests", None)
+    ids = await come(store, notifier, 40, "critical")
+    assert await client.zcard(slack_queue("C1")) > 35, "while some may still be let past it, all wait"
+    due, turns = DueTimes(scripts, SLACK_TURNS), Turns(pacing, notifier, unused)
+    poller = Poller(due, turns.take, stopping, name="turns", concurrency=4, woken=pacing.woken)
+    polling = asyncio.create_task(poller.run())
+
+    async def all_told() -> bool:
+        return await client.zcard(slack_queue("C1")) == 0
+
+    await wait_until(all_told, "two to be posted and all others to join", seconds=5)
+    stopping.set()
+    await polling
+    assert sum([(await now(store, id_)).message is not None for id_ in ids]) == 3
+
+
+async def test_without_a_pace_there_is_no_storm_whatever_waits_for_the_end_of_a_hold(
+    store: Store, slack: Slack, scripts: Scripts, template: Path, client: Redis
+) -> None:
+    pacing = Pacing(scripts, Pace(timedelta(0), 1), StormRules(threshold=3))
+    await pacing.hold.set("C1", timedelta(minutes=1))
+    await come(store, made(store, slack, pacing, template), MANY)
+    assert await client.zcard(slack_queue("C1")) == MANY
+    assert await client.exists(SLACK_STORMS) == 0

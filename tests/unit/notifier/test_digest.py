@@ -46,8 +46,11 @@ URL = f"{OURS}api/storm/1"
 
 
 def test_the_header_line_is_enough() -> None:
-    assert headline(STORM) == "[STORM] 9,812 of 10,000 incidents open"
-    assert headline(OVER) == "[STORM over] 10,000 incidents, 9,812 still open"
+    crowd = Crowd((Named("A", "critical", 1, 3000), Named("B & C", "", 1, 2), Named("D", "", 1, 1)), 3, ())
+    told = "[STORM] 9,812 of 10,000 incidents open — A (critical) 3,000, B &amp; C 2"
+    assert headline(STORM, crowd) == told
+    assert headline(STORM, EMPTY) == "[STORM] 9,812 of 10,000 incidents open"
+    assert headline(OVER, crowd) == "[STORM over] 10,000 incidents, 9,812 still open"
 
 
 def test_it_tells_totals_names_and_how_many_more() -> None:
