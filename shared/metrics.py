@@ -47,6 +47,9 @@ SLACK_ADMISSIONS = Counter(
     "Calls to Slack that were made at once, or had to wait for their channel's turn",
     ["kind", "result"],
 )
+SOCKET_CONNECTED = Gauge(
+    "ackstream_slack_socket_connected", "1: presses of buttons can reach this notifier over Socket Mode"
+)
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
 ESCALATION_LATENESS = Histogram(
     "ackstream_escalation_lateness_seconds",

@@ -12,8 +12,10 @@ from services.notifier.channel_health import ChannelHealth
 from services.notifier.look import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.pacing import Pace, Pacing
+from services.notifier.refusals import Refusals
 from services.notifier.routing import Routing
 from services.notifier.slack import Slack
+from services.notifier.socket_mode import SocketMode
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.chores import every
 from shared.config import Config
@@ -23,6 +25,7 @@ from shared.due_times import DueTimes, Poller
 from shared.health import Check, health_routes
 from shared.keys import SLACK_TURNS, Keys
 from shared.links import AckLinks
+from shared.presses import Presses
 from shared.redis_client import StoreUnavailableError
 from shared.retention import Retention
 from shared.service import Job, Redises, Service, StartError, ack_keys, main, readiness
@@ -59,7 +62,7 @@ async def serve(service: Service, config: Config) -> None:
         alarm = Alarm(client, redises.scripts, slack.fallback_channel_id, health.look_soon)
         pacing = Pacing(redises.scripts, Pace(slack.pace.interval, slack.pace.burst))
         notifier = Notifier(store, client, pacing, appearance, slack.timeout, alarm)
-        handle = notifier.handle
+        handle = Refusals(store, client, redises.scripts).before(notifier.handle)
         due_times = DueTimes(redises.scripts, keys.deliveries)
         poller = Poller(
             due_times, notifier.show_due, service.stopping, name="deliveries", concurrency=concurrency
@@ -74,6 +77,12 @@ async def serve(service: Service, config: Config) -> None:
         )
         jobs += [poller.run, turns.run, health.run, lambda: tell_waiting(pacing, service.stopping)]
         checks |= {"deliveries": poller.check, "turns": turns.check}
+        if slack.interactivity == "socket":
+            token = slack.app_token.get_secret_value() if slack.app_token else ""
+            presses = Presses(store)
+            socket_mode = SocketMode(presses, token, slack.api_url, slack.timeout, service.stopping)
+            jobs.append(socket_mode.run)
+            checks["socket"] = socket_mode.check
     consumer = Consumer(reader, handle, dead_letters, service.stopping, group=GROUP, concurrency=concurrency)
     app = Starlette(routes=health_routes(readiness(service, redises, stream=consumer.check, **checks)))
     await service.run(app, config.notifier.host, config.notifier.health_port, [consumer.run, *jobs])
