@@ -132,6 +132,15 @@ def slack_trouble(channel: str) -> str:
     return f"ackstream:slack-trouble:{channel}"
 
 
+REFUSAL_LIFETIME = timedelta(hours=1)
+
+
+def slack_refusal(incident_id: str, version: str) -> str:
+    """String: present when somebody was told, or is being told, why what they asked of the incident was refused; `version` is that of
+    the refusal. Lives REFUSAL_LIFETIME."""
+    return f"ackstream:slack-refusal:{incident_id}:{version}"
+
+
 def has_owner(key: str) -> bool:
     """Whether `key` may be without a lifetime: somebody takes out of it what is over, or it belongs to the installation."""
     tag, _, name = key.partition("}:")

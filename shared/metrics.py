@@ -51,6 +51,9 @@ STORMS = Counter("ackstream_storms", "Storms that began")
 STORM_MEMBERS = Counter(
     "ackstream_storm_members", "Incidents that a digest tells of, instead of a message of their own"
 )
+SOCKET_CONNECTED = Gauge(
+    "ackstream_slack_socket_connected", "1: presses of buttons can reach this notifier over Socket Mode"
+)
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
 ESCALATION_LATENESS = Histogram(
     "ackstream_escalation_lateness_seconds",

@@ -15,8 +15,10 @@ from services.notifier.digests import Digests
 from services.notifier.look import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.pacing import Pace, Pacing, StormRules
+from services.notifier.refusals import Refusals
 from services.notifier.routing import Routing
 from services.notifier.slack import Slack
+from services.notifier.socket_mode import SocketMode
 from services.notifier.template import MessageTemplate, TemplateError
 from services.notifier.tending import Tending
 from services.notifier.turns import Turns
@@ -28,6 +30,7 @@ from shared.due_times import DueTimes, Poller
 from shared.health import Check, health_routes
 from shared.keys import SLACK_STORMS, SLACK_TURNS, Keys
 from shared.links import AckLinks, StormLinks
+from shared.presses import Presses
 from shared.redis_client import Scripts, StoreUnavailableError
 from shared.retention import Retention
 from shared.service import Job, Redises, Service, StartError, ack_keys, main, readiness
@@ -83,7 +86,8 @@ async def work_for_slack(service: Service, config: Config, redises: Redises, cli
     digests = Digests(pacing.storms, store, client, pacing, appearance, storm_links, slack.timeout, alarm)
     tending = Tending(pacing.storms, store, digests, slack.storm.quiet)
     turns = Turns(pacing, notifier, digests)
-    work = Work(notifier.handle, [health.run, lambda: tell_waiting(pacing, service.stopping)])
+    handle = Refusals(store, client, scripts).before(notifier.handle)
+    work = Work(handle, [health.run, lambda: tell_waiting(pacing, service.stopping)])
 
     def poll(name: str, key: str, handle: Callable[[str], Awaitable[None]], woken: asyncio.Event) -> None:
         concurrency = config.notifier.concurrency
@@ -95,6 +99,12 @@ async def work_for_slack(service: Service, config: Config, redises: Redises, cli
     poll("deliveries", Keys().deliveries, notifier.show_due, asyncio.Event())
     poll("turns", SLACK_TURNS, turns.take, pacing.woken)
     poll("storms", SLACK_STORMS, tending.tend, asyncio.Event())
+    if slack.interactivity == "socket":
+        token = slack.app_token.get_secret_value() if slack.app_token else ""
+        presses = Presses(store, pacing.storms)
+        socket_mode = SocketMode(presses, token, slack.api_url, slack.timeout, service.stopping)
+        work.jobs.append(socket_mode.run)
+        work.checks["socket"] = socket_mode.check
     return work
 
 

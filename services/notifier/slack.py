@@ -141,6 +141,10 @@ class Slack:
         """chat.postMessage in the thread of message `thread`. Raises SlackCallError."""
         return await self.post(channel, {"thread_ts": thread, **message})
 
+    async def whisper(self, channel: str, user: str, text: str) -> None:
+        """chat.postEphemeral: only `user` sees it, and only until they reload. Raises SlackCallError."""
+        await self._call("chat.postEphemeral", {"channel": channel, "user": user, "text": text})
+
     async def update(self, channel: str, ts: str, message: dict[str, Any]) -> None:
         """chat.update. Raises SlackCallError."""
         await self._call("chat.update", {"channel": channel, "ts": ts, **message})
