@@ -127,7 +127,7 @@ async def test_every_button_acts(connect: Connect, store: Store, sandbox: Runnin
 
 @pytest.mark.parametrize("error", [TimeoutError(), StoreUnavailableError("Connection refused")])
 async def test_a_press_that_may_be_lost_is_sent_again_and_counts_once(
-    error: Exception, connect: Connect, store: Store, sandbox: Running
+    error: Exception, connect: Connect, store: Store, sandbox: Running, scripts: Scripts
 ) -> None:
     sandbox.world.slack.rules.change(patience=0.5)
     told: list[Any] = []
@@ -143,7 +143,7 @@ async def test_a_press_that_may_be_lost_is_sent_again_and_counts_once(
                 raise error
 
     for _ in range(2):
-        await connect(Moody(store))
+        await connect(Moody(store, Storms(scripts)))
     incident_id, ts = await shown(store, sandbox)
     press_told = await press(sandbox, ts)
     assert (press_told["sent"], press_told["warning"]) == (2, "")
