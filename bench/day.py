@@ -181,10 +181,9 @@ def _payload(call: Call) -> dict[str, Any]:
 
 
 def scaled(text: str) -> str:
-    """The configuration with all its spans as fast as the day."""
-    flap = f"    flap: {{window_minutes: {60 / SPEED}}}\n"
-    storm = f"    storm: {{quiet_seconds: {120 / SPEED}, bypass_per_minute: {10 * SPEED}}}\n"
-    return text.replace("    pace:", flap + storm + "    pace:")
+    """The configuration with the window of flapping groups as fast as the day."""
+    flap = f"    flap: {{window_minutes: {60 / SPEED}}}\n    pace:"
+    return text.replace("    pace:", flap)
 
 
 async def day(
@@ -200,6 +199,7 @@ async def day(
             wait_minutes=3 / SPEED,
             per_second=SPEED,
             constants=constants,
+            storm=f"{{quiet_seconds: {120 / SPEED}, bypass_per_minute: {10 * SPEED}}}",
             extra="log: {level: warning}\n",
         )
         stack.config_path.write_text(scaled(stack.config_path.read_text()))

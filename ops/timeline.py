@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.commands import EventType
+from shared.commands import EventType, Reason
 from shared.stream import Entry, UndecodableError
 from shared.wording import span
 
@@ -36,6 +36,8 @@ class Story:
     acknowledgement: Happening | None = None
     claim: Happening | None = None
     failures: list[Happening] = field(default_factory=list)
+    moved: Happening | None = None
+    """What a person, or an acknowledgement that lapsed, did last to the deadline, since nobody has it."""
     escalation: Happening | None = None
     closure: Happening | None = None
     message: dict[str, Any] | None = None
@@ -78,7 +80,7 @@ def _notified_of(story: Story, one: Happening) -> None:
 
 
 def _acknowledged(story: Story, one: Happening) -> None:
-    story.state, story.acknowledgement = "acknowledged", one
+    story.state, story.acknowledgement, story.moved = "acknowledged", one, None
 
 
 def _open_again(story: Story, one: Happening) -> None:
@@ -87,6 +89,7 @@ def _open_again(story: Story, one: Happening) -> None:
 
 
 def _moved(story: Story, one: Happening) -> None:
+    story.moved = one
     deadline = one.data.get("deadline")
     story.deadline = datetime.fromisoformat(deadline) if deadline else story.deadline
 
@@ -97,7 +100,8 @@ def _claimed(story: Story, one: Happening) -> None:
 
 def _failed(story: Story, one: Happening) -> None:
     story.claim = None
-    story.failures.append(one)
+    if one.reason != Reason.CALLED_OFF:
+        story.failures.append(one)
 
 
 def _escalated(story: Story, one: Happening) -> None:
@@ -140,8 +144,13 @@ def why(story: Story, now: datetime) -> str:
         return f"It did not escalate: {_who(story)} acknowledged{_before(story, story.acknowledgement.at)}."
     if story.closure:
         tried = f" after {len(story.failures)} failed attempts" if story.failures else ""
-        return f"It did not escalate: it was {story.closure.type}{tried}{_before(story, story.closure.at)}."
+        return f"It did not escalate: {_ended(story.closure)}{tried}{_before(story, story.closure.at)}."
     return _why_not_yet(story, now)
+
+
+def _ended(closure: Happening) -> str:
+    by_hand = closure.reason == Reason.RESOLVED_BY_HAND
+    return f"{_by(closure)} resolved it" if by_hand else f"it was {closure.type}"
 
 
 def _why_not_yet(story: Story, now: datetime) -> str:
@@ -149,13 +158,15 @@ def _why_not_yet(story: Story, now: datetime) -> str:
         return "It does not escalate: on-call is off for it."
     if story.claim:
         return f"It is being escalated: an attempt began {span(now - story.claim.at)} ago."
-    if story.failures:
+    moved = story.moved
+    if story.failures and not (moved and moved.version > story.failures[-1].version):
         error = story.failures[-1].data.get("error", "")
         return f"It has not escalated yet: {len(story.failures)} attempts failed, the last with: {error}."
     if now < story.deadline:
-        return (
-            f"It escalates in {span(story.deadline - now)}, at {moment(story.deadline)}, unless acknowledged."
+        told = (
+            f"It escalates in {span(story.deadline - now)}, at {moment(story.deadline)}, unless acknowledged"
         )
+        return f"{told}: {_moving(moved)}." if moved else f"{told}."
     return f"It should have escalated {span(now - story.deadline)} ago: is the escalator running?"
 
 
@@ -165,11 +176,28 @@ def _why_escalated(escalation: Happening, story: Story) -> str:
     tried = f", after {len(story.failures)} failed attempts" if story.failures else ""
     if story.acknowledgement:
         return f"It escalated as {number}{tried}: the attempt had begun before {_who(story)} acknowledged, and its answer was lost."
+    if story.moved:
+        return f"It escalated as {number}{lateness}{tried}: {_moving(story.moved)}, and nobody had acknowledged since."
     return f"It escalated as {number}{lateness}{tried}: nobody had acknowledged."
 
 
+def _moving(one: Happening) -> str:
+    """Why its deadline is what it is."""
+    by = _by(one)
+    return {
+        EventType.SNOOZED: f"{by} had snoozed it until then",
+        EventType.ESCALATION_ASKED: f"{by} had asked for it at once",
+        EventType.UNACKNOWLEDGED: f"{by} had taken the acknowledgement back",
+        EventType.LAPSED: f"the acknowledgement of {by} had lapsed",
+    }[EventType(one.type)]
+
+
+def _by(one: Happening) -> str:
+    return str(one.data.get("by") or "somebody")
+
+
 def _who(story: Story) -> str:
-    return str(story.acknowledgement.data.get("by", "somebody")) if story.acknowledgement else "nobody"
+    return _by(story.acknowledgement) if story.acknowledgement else "nobody"
 
 
 def _before(story: Story, at: datetime) -> str:
@@ -187,9 +215,24 @@ def words(one: Happening) -> str:
 
 
 def _notification(data: dict[str, Any]) -> str:
+    if "title" not in data:  # a person resolved it
+        return _deed(data)
     deadline = data.get("deadline")
     due = f"deadline {moment(datetime.fromisoformat(deadline))}" if deadline else "no on-call"
-    return "; ".join([str(data.get("title")), f"{data.get('firing')} firing", due, *data.get("warnings", [])])
+    again = [f"{len(data['openings'])} times within the window"] if data.get("openings") else []
+    again += ["keeps to the message of the one before"] if data.get("message") else []
+    told = [str(data.get("title")), f"{data.get('firing')} firing", due, *again, *data.get("warnings", [])]
+    return "; ".join(told)
+
+
+def _deed(data: dict[str, Any]) -> str:
+    told = f"by {data.get('by') or 'somebody'}, through {data.get('door')}"
+    moments = {"deadline": data.get("deadline"), "lapses": data.get("lapses_at")}
+    return "; ".join([told, *(f"{name} {_clock(text)}" for name, text in moments.items() if text)])
+
+
+def _clock(text: Any) -> str:
+    return moment(datetime.fromisoformat(text)) if text else "none"
 
 
 def _failure(data: dict[str, Any]) -> str:
@@ -200,13 +243,17 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.OPENED: _notification,
     EventType.UPDATED: _notification,
     EventType.RESOLVED: _notification,
-    EventType.SUPERSEDED: lambda data: f"by {data.get('by')}",
+    EventType.SUPERSEDED: lambda data: (
+        f"by {data.get('by')}" + (", which has its message now" if data.get("heir") else "")
+    ),
     EventType.EXPIRED: lambda data: f"last mentioned {data.get('mentioned_at')}",
-    EventType.ACKNOWLEDGED: lambda data: f"by {data.get('by')}, through {data.get('door')}",
-    EventType.UNACKNOWLEDGED: lambda data: f"by {data.get('by')}; deadline {data.get('deadline')}",
-    EventType.LAPSED: lambda data: f"{data.get('by')} had it; deadline {data.get('deadline')}",
-    EventType.SNOOZED: lambda data: f"by {data.get('by')}, until {data.get('deadline')}",
-    EventType.ESCALATION_ASKED: lambda data: f"by {data.get('by')}, through {data.get('door')}",
+    EventType.ACKNOWLEDGED: _deed,
+    EventType.UNACKNOWLEDGED: _deed,
+    EventType.LAPSED: lambda data: (
+        f"{data.get('by') or 'somebody'} had it; deadline {_clock(data.get('deadline'))}"
+    ),
+    EventType.SNOOZED: _deed,
+    EventType.ESCALATION_ASKED: _deed,
     EventType.DEED_REFUSED: lambda data: f"{data.get('deed')}, asked by {data.get('by')}",
     EventType.NOTED: lambda data: f"in the thread, as {data.get('ts')}",
     EventType.DIGESTED: lambda data: f"in the digest of storm {data.get('storm')} in {data.get('channel')}",

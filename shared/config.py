@@ -129,6 +129,39 @@ class PaceConfig(Section):
         return timedelta(seconds=1 / self.per_second) if self.per_second else timedelta(0)
 
 
+class StormConfig(Section):
+    threshold: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="When more first messages wait in a channel, one digest tells of all of them. 0: never.",
+    )
+    bypass: tuple[str, ...] = Field(
+        ("critical",), description="Severities that get a message of their own all the same, worst first, …"
+    )
+    bypass_per_minute: int = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="… up to so many a minute; beyond that they stand at the digest's head.",
+    )
+    quiet_seconds: float = Field(
+        120,
+        gt=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="A storm is over when nothing new came for so long.",
+    )
+
+    @property
+    def quiet(self) -> timedelta:
+        return timedelta(seconds=self.quiet_seconds)
+
+    @property
+    def loud(self) -> frozenset[str]:
+        return frozenset(severity.strip().lower() for severity in self.bypass)
+
+
 class SlackConfig(Section):
     enable: Annotated[bool, Variable("SLACK_ENABLE")] = Field(False, description="Tell people in Slack.")
     token: Token | None = Field(None, description="Bot token, `xoxb-…`. Required when Slack is enabled.")
@@ -174,6 +207,7 @@ class SlackConfig(Section):
     message_properties: MessageProperties = MessageProperties()
     flap: FlapConfig = FlapConfig()
     pace: PaceConfig = PaceConfig()
+    storm: StormConfig = StormConfig()
 
     @property
     def timeout(self) -> timedelta:

@@ -53,6 +53,68 @@ def slack_queue(channel: str) -> str:
     return f"{_SLACK}:queue:{channel}"
 
 
+STORM_LIFETIME = timedelta(days=30)
+"""Of everything that is known about a storm, counted from the last change."""
+
+SLACK_STORMS = f"{_SLACK}:storms"
+"""Sorted set: storm → Unix milliseconds at which the notifier must look after it. Lives STORM_LIFETIME."""
+
+
+def slack_storm_of(channel: str) -> str:
+    """String: id of the storm that rages in `channel`. Lives a little longer than the quiet that ends a storm."""
+    return f"{_SLACK}:storm-of:{channel}"
+
+
+def slack_bypass(channel: str) -> str:
+    """String: how many posts were let past a storm since it was made. Lives a minute."""
+    return f"{_SLACK}:bypass:{channel}"
+
+
+@dataclass(frozen=True)
+class StormKeys:
+    """The keys of one storm. All of them live STORM_LIFETIME."""
+
+    storm: str
+
+    def _key(self, name: str) -> str:
+        return f"{_SLACK}:storm-{name}:{self.storm}"
+
+    @property
+    def facts(self) -> str:
+        """Hash: channel, when it began, counts by state, and where its digest stands."""
+        return self._key("facts")
+
+    @property
+    def members(self) -> str:
+        """Hash: incident id → what was last counted of it."""
+        return self._key("members")
+
+    @property
+    def names(self) -> str:
+        """Sorted set: alert name and severity (JSON) → how many incidents."""
+        return self._key("names")
+
+    @property
+    def open_names(self) -> str:
+        """Hash: the same → how many of them are open."""
+        return self._key("open-names")
+
+    @property
+    def open(self) -> str:
+        """Sorted set: id of an open incident → what severity counts for, then when it opened."""
+        return self._key("open")
+
+    @property
+    def wished(self) -> str:
+        """Sorted set: those that somebody wants acknowledged."""
+        return self._key("wished")
+
+    @property
+    def lease(self) -> str:
+        """String: somebody is about to post or edit the digest. Lives as long as that may take."""
+        return self._key("lease")
+
+
 ALARM_LIFETIME = timedelta(hours=1)
 ALARM_CLAIM = timedelta(minutes=1)
 TROUBLE_LIFETIME = timedelta(days=7)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from itsdangerous import Signer
 
@@ -14,9 +15,6 @@ from shared.incident import Incident
 LINK_GRACE = timedelta(hours=24)
 """How long a link outlives its incident's due time. Old links are harmless, as states are answered honestly; a link that dies
 while the incident is overdue is not: then nobody could take it."""
-
-_SALT = "ackstream.acknowledge-link"
-"""Keeps these signatures apart from whatever else the same secret signs."""
 
 _EXPIRY = re.compile("[0-9]{1,12}")
 _SIGNATURE = re.compile("[A-Za-z0-9_-]{43}")
@@ -34,22 +32,28 @@ class Verdict(StrEnum):
 class AckLinks:
     """Signs with the first of `keys`, accepts all of them. `base_url` is where people reach ingest."""
 
+    path = "/api/ack"
+    salt = "ackstream.acknowledge-link"
+    """Keeps these signatures apart from whatever else the same secret signs."""
+
     def __init__(self, base_url: str, keys: Sequence[str]) -> None:
         if not keys or not all(keys):
             raise ValueError("Acknowledge links need at least one signing key, and none may be empty")
         self._base_url = base_url.rstrip("/")
         self.keys = tuple(keys)
         oldest_first = list(reversed(keys))
-        self._signer = Signer(oldest_first, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+        self._signer = Signer(
+            oldest_first, salt=self.salt, key_derivation="hmac", digest_method=hashlib.sha256
+        )
 
-    def accepting(self, keys: Sequence[str]) -> "AckLinks":
+    def accepting(self, keys: Sequence[str]) -> Self:
         """The same, with more keys: the newest of `keys` signs, and what was accepted so far still is."""
-        return AckLinks(self._base_url, tuple(dict.fromkeys((*keys, *self.keys))))
+        return type(self)(self._base_url, tuple(dict.fromkeys((*keys, *self.keys))))
 
     def url(self, incident_id: str, expires: datetime) -> str:
         exp = str(int(expires.timestamp()))
         signature = self._signer.get_signature(_signed(incident_id, exp)).decode()
-        return f"{self._base_url}/api/ack/{incident_id}?exp={exp}&sig={signature}"
+        return f"{self._base_url}{self.path}/{incident_id}?exp={exp}&sig={signature}"
 
     def check(self, incident_id: str, exp: str | None, sig: str | None, now: datetime) -> Verdict:
         """What the link of a request is worth at `now`. Never raises, whatever the strings."""
@@ -60,6 +64,13 @@ class AckLinks:
         if not self._signer.verify_signature(_signed(incident_id, exp), sig):
             return Verdict.FORGED
         return Verdict.VALID if now.timestamp() <= int(exp) else Verdict.EXPIRED
+
+
+class StormLinks(AckLinks):
+    """Links to the page that acknowledges a whole storm. Ids of storms look as those of incidents do."""
+
+    path = "/api/storm"
+    salt = "ackstream.storm-link"
 
 
 def expiry(incident: Incident) -> datetime:

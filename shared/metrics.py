@@ -47,6 +47,10 @@ SLACK_ADMISSIONS = Counter(
     "Calls to Slack that were made at once, or had to wait for their channel's turn",
     ["kind", "result"],
 )
+STORMS = Counter("ackstream_storms", "Storms that began")
+STORM_MEMBERS = Counter(
+    "ackstream_storm_members", "Incidents that a digest tells of, instead of a message of their own"
+)
 SOCKET_CONNECTED = Gauge(
     "ackstream_slack_socket_connected", "1: presses of buttons can reach this notifier over Socket Mode"
 )

@@ -70,6 +70,7 @@ def _notes_of(before: Incident | None, after: Incident, event: Happened) -> dict
 def _open_again(lost: Acknowledgement, event: Happened) -> dict[NoteKind, dict[str, Any]]:
     kind = NoteKind.LAPSED if event.type == EventType.LAPSED else NoteKind.UNACKNOWLEDGED
     data = {"acknowledged_by": lost.by, "acknowledged_at": lost.at.isoformat()}
+    data |= {"acknowledged_by_user": lost.user} if lost.user else {}
     return {kind: data | _kept(event, "by", "deadline")}
 
 

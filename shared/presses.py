@@ -8,14 +8,16 @@ import structlog
 from shared.interactions import DOOR, Pressed, StormPressed, pressed
 from shared.metrics import DEEDS
 from shared.store import Store
+from shared.storms import ACKNOWLEDGE_ALL, Storms
 
 DEADLINE = 1.5
 """Seconds for Redis to answer. Slack waits 3 s for us, then shows people a warning, which is true."""
 
 
 class Presses:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, storms: Storms) -> None:
         self._store = store
+        self._storms = storms
         self._log = structlog.get_logger()
 
     async def take(self, payload: Any) -> None:
@@ -26,9 +28,8 @@ class Presses:
             async with asyncio.timeout(DEADLINE):
                 await self._act(found)
         elif isinstance(found, StormPressed):
-            self._log.warning(
-                "deed", storm=found.storm_id, deed="acknowledge_all", reason="unknown_storm", door=DOOR
-            )
+            async with asyncio.timeout(DEADLINE):
+                await self._wish(found)
 
     async def _act(self, press: Pressed) -> None:
         step = await self._store.apply(press.incident_id, press.deed)
@@ -40,4 +41,20 @@ class Presses:
             reason=step.reason,
             door=DOOR,
             user=press.deed.user,
+        )
+
+    async def _wish(self, press: StormPressed) -> None:
+        count = await self._storms.wish_all_acknowledged(
+            press.storm_id, press.by, DOOR, press.user, press.token
+        )
+        reason = "unknown_storm" if count is None else "wished" if count else "nothing_open"
+        DEEDS.labels(deed=ACKNOWLEDGE_ALL, door=DOOR, reason=reason).inc()
+        self._log.info(
+            "deed",
+            storm=press.storm_id,
+            deed=ACKNOWLEDGE_ALL,
+            reason=reason,
+            door=DOOR,
+            user=press.user,
+            open=count,
         )

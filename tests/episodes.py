@@ -24,7 +24,8 @@ def notification(
     **more: Any,
 ) -> Notification:
     call = Call(wait=wait, instance=more.pop("instance", None), channel=more.pop("channel", None))
-    facts = Facts(source="alertmanager", title=title, severity="critical", truncated=more.pop("truncated", 0))
+    severity, truncated = more.pop("severity", "critical"), more.pop("truncated", 0)
+    facts = Facts(source="alertmanager", title=title, severity=severity, truncated=truncated)
     return Notification(
         dedup_key=digest(group),
         firing=firing,

@@ -37,6 +37,7 @@ alert:
     interactivity: {interactivity}
     signing_secret: sandbox-signing-secret
     app_token: xapp-1-A0ACKSTREAM-1-secret
+    storm: {storm}
 oncall:
   enable: true
   wait_minutes: {wait_minutes}
@@ -65,7 +66,7 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
 
     `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
-    `per_second`: calls to Slack that a channel gets; 0: as many as come.
+    `per_second`: calls to Slack that a channel gets; 0: as many as come. `storm`: settings, as YAML.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Stack:
         timeout: float = 3,
         per_second: float = 0,
         interactivity: str = "link",
+        storm: str = "{}",
         constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
@@ -100,6 +102,7 @@ class Stack:
             timeout=timeout,
             per_second=per_second,
             interactivity=interactivity,
+            storm=storm,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config

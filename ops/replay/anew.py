@@ -148,8 +148,8 @@ async def _is_settled(scripts: Scripts, incident_id: str) -> bool:
     incident = loaded.incident
     if incident is None:
         return True
-    due = incident.escalation_due
-    return incident.is_shown and (due is None or due > loaded.now)
+    effort, due = incident.escalation, incident.escalation_due
+    return incident.is_shown and effort.lease is None and (due is None or due > loaded.now)
 
 
 def _note(state: dict[str, Any], run: Run) -> None:

@@ -1,4 +1,4 @@
-"""The course of things under one configuration: what came in and who acknowledged, decided anew. Pure.
+"""The course of things under one configuration: what came in and what people did, decided anew. Pure.
 
 ServiceNow is taken to answer at once: a record is there at its deadline, unless somebody had acknowledged by then.
 """
@@ -7,10 +7,24 @@ import heapq
 from dataclasses import dataclass
 from datetime import datetime
 
-from ops.replay.history import has_notification, notification_of
+from ops.replay.history import has_notification, moment_of, notification_of
 from ops.timeline import Happening
 from services.ingest.parameters import OnCallDefaults, weigh
-from shared.commands import Acknowledge, Command, EventType, Fire, RecordWritten, Resolve
+from shared.commands import (
+    Acknowledge,
+    Command,
+    EscalateNow,
+    EventType,
+    Fire,
+    Lapse,
+    Reason,
+    RecordWritten,
+    Resolve,
+    ResolveByHand,
+    Rules,
+    SnoozeFor,
+    Unacknowledge,
+)
 from shared.identity import digest, partition_of_incident
 from shared.incident import Incident, Record
 from shared.notification import Notification
@@ -30,8 +44,9 @@ class Life:
 class Course:
     """`tell` it the events in their order; then `finish`."""
 
-    def __init__(self, oncall: OnCallDefaults) -> None:
+    def __init__(self, oncall: OnCallDefaults, rules: Rules) -> None:
         self._oncall = oncall
+        self._rules = rules
         self._latest: dict[str, str] = {}
         self._due: list[tuple[datetime, str]] = []
         self.lives: dict[str, Life] = {}
@@ -40,17 +55,18 @@ class Course:
         self.finish(event.at)
         if has_notification(event):
             self._receive(event)
-        elif event.type == EventType.ACKNOWLEDGED and event.incident in self.lives:
-            command = Acknowledge(event.data["by"], event.data["door"])
-            self._apply(event.incident, command, event.at)
+        elif event.incident in self.lives and (deed := _deed_of(event)):
+            self._apply(event.incident, deed, event.at)
 
     def finish(self, until: datetime) -> None:
-        """Escalate what is due by then."""
+        """Escalate what is due by then, and let acknowledgements lapse."""
         while self._due and self._due[0][0] <= until:
-            deadline, incident_id = heapq.heappop(self._due)
+            due, incident_id = heapq.heappop(self._due)
             incident = self.lives[incident_id].incident
-            if incident.awaits_escalation and incident.deadline == deadline:
-                self._apply(incident_id, RecordWritten("", _record(incident, deadline)), deadline)
+            if incident.awaits_escalation and incident.deadline == due:
+                self._apply(incident_id, RecordWritten("", _record(incident, due)), due)
+            elif incident.lapse_due == due:
+                self._apply(incident_id, Lapse(), due)
 
     def _receive(self, event: Happening) -> None:
         notification = self._weighed(event)
@@ -58,7 +74,7 @@ class Course:
         incident = self.lives[known].incident if known else None
         new_id = self._new_id(event)
         kind = Fire if notification.firing else Resolve
-        step = advance(incident, kind(notification, new_id), event.at)
+        step = advance(incident, kind(notification, new_id), event.at, self._rules)
         for change in step.changes:
             self._keep(change.incident, change.body)
             if change.incident.id == new_id:
@@ -76,7 +92,7 @@ class Course:
         return f"{event.incident[:12]}{digest(event.entry)[:18]}{partition_of_incident(event.incident):02x}"
 
     def _apply(self, incident_id: str, command: Command, now: datetime) -> None:
-        for change in advance(self.lives[incident_id].incident, command, now).changes:
+        for change in advance(self.lives[incident_id].incident, command, now, self._rules).changes:
             self._keep(change.incident, change.body)
 
     def _keep(self, incident: Incident, body: str | None) -> None:
@@ -85,8 +101,26 @@ class Course:
             self.lives[incident.id] = Life(incident, body or "{}", incident, body or "{}")
         else:
             self.lives[incident.id] = Life(past.opening, past.opening_body, incident, body or past.body)
-        if incident.awaits_escalation and incident.deadline:
-            heapq.heappush(self._due, (incident.deadline, incident.id))
+        due = incident.deadline if incident.awaits_escalation else incident.lapse_due
+        if due:
+            heapq.heappush(self._due, (due, incident.id))
+
+
+def _deed_of(event: Happening) -> Command | None:
+    """What a person did, as far as it was not refused. That an acknowledgement lapsed is for the configuration to say."""
+    who = (event.data.get("by", ""), event.data.get("door", ""))
+    match event.type:
+        case EventType.ACKNOWLEDGED:
+            return Acknowledge(*who)
+        case EventType.UNACKNOWLEDGED:
+            return Unacknowledge(*who)
+        case EventType.SNOOZED:
+            return SnoozeFor(*who, span=(moment_of(event.data, "deadline") or event.at) - event.at)
+        case EventType.ESCALATION_ASKED:
+            return EscalateNow(*who)
+        case EventType.RESOLVED if event.reason == Reason.RESOLVED_BY_HAND:
+            return ResolveByHand(*who)
+    return None
 
 
 def _record(incident: Incident, at: datetime) -> Record:

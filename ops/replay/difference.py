@@ -34,7 +34,7 @@ class Proposal:
     @classmethod
     def of(cls, config: Config) -> "Proposal":
         """Raises ReplayError."""
-        return cls(config, Preview(config), Course(oncall_defaults(config)))
+        return cls(config, Preview(config), Course(oncall_defaults(config), config.rules))
 
     def outcome(self, incident_id: str) -> "Outcome | None":
         life = self.course.lives.get(incident_id)

@@ -2,9 +2,8 @@
 POST acts."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from services.ingest.body import BodyTooLargeError, BodyTooSlowError
 from services.ingest.forms import Form, offer_of, read_form
 from services.ingest.pages import Answer, Page, respond
+from services.ingest.signatures import DEADLINE, ReadKeys, Signatures
 from shared.commands import Reason
 from shared.identity import is_incident_id
 from shared.incident import Incident, State
@@ -24,15 +24,6 @@ from shared.store import Store
 
 DOOR = "link"
 ANONYMOUS = "somebody with the link"
-KEYS_EVERY = 1.0
-"""Seconds."""
-
-DEADLINE = 1.5
-"""Seconds for Redis to answer, as senders of notifications are given: somebody is looking at an empty page meanwhile."""
-
-ReadKeys = Callable[[Sequence[str]], Awaitable[tuple[str, ...]]]
-"""From the keys that we have to those that hold now."""
-
 ROUTED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """What the route should hand over: the refusal of the others has a page and headers too."""
 
@@ -48,20 +39,14 @@ _PAGES = {
 # Every other page is named after its reason.
 _REASONS = dict.fromkeys((Page.RESOLVED, Page.SUPERSEDED, Page.INCIDENT_EXPIRED), Reason.ALREADY_CLOSED)
 _NAMES = {page.value: page for page in Page}
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AcknowledgePage:
     """Serves /api/ack/{incident_id}. Tells nothing about an incident to who has no link that we signed."""
 
     def __init__(self, store: Store, links: AckLinks, read_keys: ReadKeys | None = None) -> None:
-        """`read_keys`: asked when a signature is not known. We may have started before Redis, or it lost its data and others sign
-        with a new key."""
         self._store = store
-        self._links = links
-        self._read_keys = read_keys
-        self._keys_read_at = -KEYS_EVERY
-        self._knows_keys = read_keys is None
+        self._signatures = Signatures(links, read_keys)
         self._log = structlog.get_logger()
 
     async def __call__(self, request: Request) -> Response:
@@ -77,11 +62,8 @@ class AcknowledgePage:
 
     async def _answer(self, request: Request, incident_id: str, *, pressed: bool) -> Answer:
         # The signature first, and alone: a stranger costs no look-up, and learns nothing from how long it took.
-        if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
-            await self._learn_keys()
-            if self._verdict(request, incident_id, _ANY_TIME) is Verdict.FORGED:
-                # Who has not read the keys cannot call anybody a forger.
-                return Answer(Page.FORGED if self._knows_keys else Page.UNAVAILABLE, pressed=pressed)
+        if not await self._signatures.are_ours(request, incident_id):
+            return Answer(Page.FORGED if self._signatures.are_known else Page.UNAVAILABLE, pressed=pressed)
         form = Form(offer_of(request.query_params))
         try:
             if pressed:
@@ -98,7 +80,7 @@ class AcknowledgePage:
     async def _look_or_act(self, request: Request, incident_id: str, form: Form, *, pressed: bool) -> Answer:
         loaded = await self._store.load(incident_id)
         incident, page = loaded.incident, page_of(loaded.incident)
-        expired = self._verdict(request, incident_id, loaded.now) is Verdict.EXPIRED
+        expired = self._signatures.verdict(request, incident_id, loaded.now) is Verdict.EXPIRED
         if expired and (page is Page.OPEN or (pressed and incident and form.offer in offers(incident))):
             page = Page.EXPIRED
         offered = offers(incident) if incident and not expired else ()
@@ -117,22 +99,6 @@ class AcknowledgePage:
             offers(step.incident) if step.incident else (),
         )
         return Answer(page, incident_id, step.incident, now, pressed=True, form=form, offered=offered)
-
-    async def _learn_keys(self) -> None:
-        """At most once in KEYS_EVERY: forgers must not make us ask."""
-        if self._read_keys is None or time.monotonic() - self._keys_read_at < KEYS_EVERY:
-            return
-        self._keys_read_at = time.monotonic()
-        try:
-            async with asyncio.timeout(DEADLINE):
-                self._links = self._links.accepting(await self._read_keys(self._links.keys))
-            self._knows_keys = True
-        except (StoreUnavailableError, TimeoutError) as error:
-            self._log.warning("signing_keys_not_read", error=str(error) or "Redis took too long")
-
-    def _verdict(self, request: Request, incident_id: str, now: datetime) -> Verdict:
-        query = request.query_params
-        return self._links.check(incident_id, query.get("exp"), query.get("sig"), now)
 
     def _note(self, incident_id: str, answer: Answer) -> None:
         reason, asked = str(_REASONS.get(answer.page, answer.page)), str(answer.form.offer or "unknown")

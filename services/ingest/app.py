@@ -10,6 +10,7 @@ from starlette.routing import Route
 from services.ingest.acknowledge import ROUTED_METHODS, AcknowledgePage
 from services.ingest.incidents import Incidents
 from services.ingest.interactions import Interactions
+from services.ingest.storm_page import StormPage
 from shared.health import Check, health_routes
 
 
@@ -17,6 +18,7 @@ def create_app(
     incidents: Incidents,
     acknowledge: AcknowledgePage,
     checks: Mapping[str, Check],
+    storm: StormPage | None = None,
     interactions: Interactions | None = None,
 ) -> Starlette:
     """Without `interactions` there is no such address."""
@@ -27,11 +29,15 @@ def create_app(
     async def acknowledge_page(request: Request) -> Response:
         return await acknowledge(request)
 
+    async def storm_page(request: Request) -> Response:
+        return await storm(request) if storm else await _not_found(request, Exception())
+
     app = Starlette(
         routes=[
             Route("/api/incidents", post_incidents, methods=["POST"]),
             Route("/api/incidents/", post_incidents, methods=["POST"]),
             Route("/api/ack/{incident_id}", acknowledge_page, methods=list(ROUTED_METHODS)),
+            Route("/api/storm/{storm_id}", storm_page, methods=list(ROUTED_METHODS)),
             *_slack_routes(interactions),
             *health_routes(checks),
         ],

@@ -127,12 +127,24 @@ def respond(request: Request, answer: Answer) -> Response:
         content = JSONResponse(_as_json(answer), answer.status)
     else:
         content = HTMLResponse(_as_html(answer), answer.status)
-    content.headers.update(_SECURITY | _HEADERS.get(answer.page, {}))
+    return secured(request, content, _HEADERS.get(answer.page, {}))
+
+
+def secured(request: Request, content: Response, more: Mapping[str, str] | None = None) -> Response:
+    """`content` with those headers, and `more`."""
+    content.headers.update(_SECURITY | dict(more or {}))
     if request.url.scheme == "https":
         content.headers["Strict-Transport-Security"] = "max-age=31536000"
     if request.method == "HEAD":
         content.body = b""  # its length stays announced, as HEAD wants it
     return content
+
+
+def rendered(template: str, **values: object) -> str:
+    """A page that is about no incident."""
+    return _ENVIRONMENT.get_template(template).render(
+        incident=None, max_name=MAX_NAME, style=_STYLE, script=_SCRIPT, **values
+    )
 
 
 def prefers_json(request: Request) -> bool:

@@ -1,7 +1,7 @@
 """A post whose answer was lost may stand in the channel: it is looked for before another one is made (decision 008)."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -46,7 +46,7 @@ class LostPost:
         begun, doubt_until = _lease_of(incident).at, incident.delivery.doubt_until or incident.opened_at
         found, blind = list[Found](), False
         try:
-            found = await self._find(incident, channel)
+            found = await self.find(channel, incident.id, incident.opened_at)
         except SlackCallError as error:
             if outcome := self._look_later(incident, token, error):
                 return Sight(outcome, blind=True)
@@ -93,12 +93,12 @@ class LostPost:
         why = f"{effort.error.partition(LOOKING)[0]}{LOOKING}{error}"
         return DeliveryFailed(token, why, min(wait, longest), put_off=True, blind=True)
 
-    async def _find(self, incident: Incident, channel: str) -> list[Found]:
-        """Slack's own Retry-After for looking is obeyed by every replica, too. Raises SlackCallError."""
+    async def find(self, channel: str, id_: str, since: datetime, field: str = "incident_id") -> list[Found]:
+        """What Slack has of it. Slack's own Retry-After for looking is obeyed by every replica, too. Raises SlackCallError."""
         if held := await self._hold.remaining(HISTORY):
             raise SlackCallError(Failure.TRANSIENT, "ratelimited", held)
         try:
-            return await self._slack.find(channel, incident.id, incident.opened_at - CLOCKS_APART)
+            return await self._slack.find(channel, id_, since - CLOCKS_APART, field)
         except SlackCallError as error:
             if error.retry_after:
                 await self._hold.set(HISTORY, error.retry_after)

@@ -26,6 +26,7 @@ from shared.commands import (
     Command,
     Delivered,
     DeliveryFailed,
+    Digested,
     EventType,
     MessageGone,
     NotesTold,
@@ -95,12 +96,13 @@ class Notifier:
         self._store = store
         self._slack = slack
         self._pacing = pacing
+        self._storms = pacing.storms
         self._lost_post = LostPost(slack, pacing.hold)
         self._appearance = appearance
         self._alarm = alarm
         # A look, the message as it should be, and once more as plain text: three calls, and time to commit.
         self._timeout = timeout
-        self._lease = 3 * timeout + TIME_TO_COMMIT
+        self.lease = 3 * timeout + TIME_TO_COMMIT
         self._log = structlog.get_logger()
 
     async def handle(self, entry: Entry) -> None:
@@ -122,40 +124,42 @@ class Notifier:
         while True:
             loaded = await self._store.load(incident_id)
             incident = loaded.incident
+            if incident and incident.digest:
+                await self._storms.note(incident)
             if incident is None or not self._is_owed(incident, loaded):
                 return concerned
             channel = self._channel_of(incident)
-            if not await self._pacing.admit(channel, incident_id, urgency(incident)):
+            admission = await self._pacing.admit(channel, incident_id, urgency(incident, self._pacing.loud))
+            if admission.storm:
+                await self.join(incident_id, channel, admission.storm, overflow=admission.overflow)
+                continue
+            if not admission.go:
                 await self._store.look_again(incident, loaded.now + SAFETY_NET)
                 return True
-            attempt = await self._attempt(incident_id)
+            attempt = await self.attempt(incident_id)
             if not attempt.called:
                 await self._pacing.give_back(channel)
             concerned = concerned or attempt.begun
             if not attempt.overtaken:
                 return concerned
 
-    async def take_turn(self, channel: str) -> None:
-        """Whatever waits for `channel` most urgently: make its message show the present."""
-        turn = await self._pacing.take(channel, self._lease)
-        if turn is None:
-            return
-        attempt = await self._attempt(turn.member)
-        await self._pacing.done(channel, turn, called=attempt.called)
-        if attempt.overtaken:
-            await self.show(turn.member)
+    async def join(self, incident_id: str, channel: str, storm: str, *, overflow: bool) -> None:
+        """Let the digest of `storm` tell of the incident, unless it has a message, or may have one."""
+        step = await self._store.apply(incident_id, Digested(storm, channel))
+        if step.incident and step.incident.digest:
+            await self._storms.note(step.incident, overflow=overflow)
 
     def _is_owed(self, incident: Incident, loaded: Loaded) -> bool:
         """Whether an attempt would begin now."""
-        reason = advance(incident, BeginDelivery("", self._lease), loaded.now).reason
+        reason = advance(incident, BeginDelivery("", self.lease), loaded.now).reason
         if reason not in BEGUN:
             self._log.debug("not_delivered", incident=incident.id, reason=reason)
         return reason in BEGUN
 
-    async def _attempt(self, incident_id: str) -> Attempt:
+    async def attempt(self, incident_id: str) -> Attempt:
         """One, by who has a token of the channel."""
         token, started = secrets.token_hex(8), time.monotonic()
-        begun = await self._store.apply(incident_id, BeginDelivery(token, self._lease))
+        begun = await self._store.apply(incident_id, BeginDelivery(token, self.lease))
         if begun.reason not in BEGUN:
             self._log.debug("not_delivered", incident=incident_id, reason=begun.reason)
             return Attempt(begun=False)
@@ -182,7 +186,7 @@ class Notifier:
         sight = await self._look(incident, channel, token)
         if sight.command:
             return sight.command, False
-        if time.monotonic() - started > (self._lease - 2 * self._timeout).total_seconds():
+        if time.monotonic() - started > (self.lease - 2 * self._timeout).total_seconds():
             # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
             return DeliveryFailed(token, "stalled before the request", timedelta(0), put_off=True), False
         if _has_only_notes(incident):

@@ -153,8 +153,8 @@ class Slack:
         """chat.delete. Raises SlackCallError."""
         await self._call("chat.delete", {"channel": channel, "ts": ts})
 
-    async def find(self, channel: str, incident_id: str, since: datetime) -> list[Found]:
-        """Our messages for the incident among the latest of `channel`, by their metadata, oldest first; more than one is one too
+    async def find(self, channel: str, id_: str, since: datetime, field: str = "incident_id") -> list[Found]:
+        """Our messages for the incident (or what else `field` of their metadata names) among the latest of `channel`, by their metadata, oldest first; more than one is one too
         many. Looks no further back than the page that has one. Needs a history scope. Raises SlackCallError."""
         found = []
         arguments = {
@@ -167,7 +167,7 @@ class Slack:
             answer = await self._call(HISTORY, arguments)
             for message in answer.get("messages", []):
                 payload = message.get("metadata", {}).get("event_payload", {})
-                if payload.get("incident_id") == incident_id:
+                if payload.get(field) == id_:
                     found.append(Found(message["ts"], int(payload.get("revision", 0))))
             cursor = answer.get("response_metadata", {}).get("next_cursor")
             if found or not cursor:

@@ -1,5 +1,6 @@
 """What the thread of an incident's message is told, as one short reply for all that is new. Pure."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from shared.wording import span
 
 MAX_REPLY = 3500
 MAX_NAME = 80
+_USER = re.compile("[UW][A-Z0-9]{2,20}")
 MAX_TEXT = 300
 MAX_WARNING = 600
 
@@ -94,7 +96,13 @@ def _unacknowledged(note: Note) -> str:
 def _lapsed(note: Note) -> str:
     at = _moment(note, "acknowledged_at")
     ago = f" {span(note.at - at)} after" if at else " since"
-    return f"⏰ Still firing{ago} {_name(note, 'acknowledged_by')} acknowledged it{_escalates(note)}"
+    return f"⏰ Still firing{ago} {_acknowledger(note)} acknowledged it{_escalates(note)}"
+
+
+def _acknowledger(note: Note) -> Mrkdwn:
+    """As a mention, where Slack itself said who it was: who has forgotten it would not hear of a mere reply."""
+    user = str(note.data.get("acknowledged_by_user", ""))
+    return Mrkdwn(f"<@{user}>") if _USER.fullmatch(user) else _name(note, "acknowledged_by")
 
 
 def _snoozed(note: Note) -> str:

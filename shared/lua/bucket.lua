@@ -19,7 +19,8 @@ local function spend(bucket, interval, count)
 end
 
 -- Scores of a queue: the class, then milliseconds. What is in hand comes last, with the moment from which it counts as left behind.
-local SPAN, IN_HAND = 1e13, 99
+-- The classes are services/notifier/urgency.py's: first posts are LOUD (may be let past a storm) or not, then comes all else.
+local SPAN, LOUD, POST, NOT_FIRST, IN_HAND = 1e13, 1, 6, 11, 99
 local IN_HAND_FROM = string.format('%.0f', IN_HAND * SPAN)
 
 local function score(class, ms) return string.format('%.0f', class * SPAN + ms) end

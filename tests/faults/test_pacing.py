@@ -28,7 +28,7 @@ ON_THE_WAY = 0.3
 
 @pytest.fixture
 async def stack(new_stack: StackFactory) -> Stack:
-    stack = new_stack(per_second=PER_SECOND, **hurried())
+    stack = new_stack(per_second=PER_SECOND, storm="{threshold: 0}", **hurried())
     for name in ("ingest", *NOTIFIERS):
         stack.start(name, command=name.rstrip("23"))
     for name in ("ingest", *NOTIFIERS):

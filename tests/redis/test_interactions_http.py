@@ -18,6 +18,7 @@ from shared.keys import Keys
 from shared.presses import Presses
 from shared.redis_client import Scripts, StoreUnavailableError
 from shared.store import Store
+from shared.storms import Storms
 from tests.redis.conftest import now, opened
 from tests.unit.core.test_interactions import payload
 
@@ -27,7 +28,9 @@ PATH = "/slack/interactions"
 
 def app_of(store: Any) -> Starlette:
     nobody: Any = None
-    return create_app(nobody, nobody, {}, Interactions(Presses(store), SECRET))
+    storms: Any = Storms(store._scripts) if isinstance(store, Store) else nobody  # noqa: SLF001
+    interactions = Interactions(Presses(store, storms), SECRET)
+    return create_app(nobody, nobody, {}, interactions=interactions)
 
 
 def web(app: Starlette) -> httpx.AsyncClient:

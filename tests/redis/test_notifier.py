@@ -13,14 +13,16 @@ from sandbox.faults import Fault
 from sandbox.server import Running
 from services.notifier import lost_post
 from services.notifier import notifier as notifier_module
+from services.notifier.digests import Digests
 from services.notifier.message import Look
 from services.notifier.notifier import Appearance, Notifier
 from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Posted, Slack
 from services.notifier.template import MessageTemplate
+from services.notifier.turns import Turns
 from shared.commands import Acknowledge, Command, Delivered, Repost, Step
 from shared.keys import Keys
-from shared.links import AckLinks
+from shared.links import AckLinks, StormLinks
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import alert, notification, resolved
@@ -65,6 +67,15 @@ def made(store: Store, slack: Slack, pacing: Pacing, template: Path) -> Notifier
 @pytest.fixture
 def notifier(store: Store, slack: Slack, scripts: Scripts, template: Path) -> Notifier:
     return made(store, slack, Pacing(scripts, UNPACED), template)
+
+
+async def turn(notifier: Notifier, channel: str = "C1") -> None:
+    """The next one that waits for the channel."""
+    pacing, storms, store = notifier._pacing, notifier._storms, notifier._store  # noqa: SLF001
+    appearance, storm_links = notifier._appearance, StormLinks("https://ack.example.com", ("key",))  # noqa: SLF001
+    slack: Slack = notifier._slack  # noqa: SLF001
+    digests = Digests(storms, store, slack, pacing, appearance, storm_links, SECOND)
+    await Turns(pacing, notifier, digests).take(channel)
 
 
 def misbehave(sandbox: Running, kind: str, match: str = "", **more: object) -> None:
@@ -159,7 +170,7 @@ async def test_no_call_for_a_channel_inside_its_retry_after(
 
     async def both() -> bool:
         await notifier.show(first)
-        await notifier.take_turn("C1")
+        await turn(notifier)
         return len(sandbox.world.slack.messages("C1")) == 2
 
     await wait_until(both, "both messages")

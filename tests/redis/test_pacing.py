@@ -22,7 +22,7 @@ from shared.redis_client import Scripts, connect
 from shared.store import Store
 from tests.episodes import resolved
 from tests.redis.conftest import now, opened
-from tests.redis.test_notifier import GREEN, made, posts, shown_color, slack, template
+from tests.redis.test_notifier import GREEN, made, posts, shown_color, slack, template, turn
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 
@@ -35,6 +35,10 @@ SLOW = Pace(LONG, 1)
 @pytest.fixture
 def pacing(scripts: Scripts) -> Pacing:
     return Pacing(scripts, SLOW)
+
+
+async def admitted(pacing: Pacing, channel: str, member: str, urgency: int) -> bool:
+    return (await pacing.admit(channel, member, urgency)).go
 
 
 async def taken(pacing: Pacing, count: int) -> list[str]:
@@ -50,9 +54,9 @@ async def taken(pacing: Pacing, count: int) -> list[str]:
 
 async def filled(pacing: Pacing, *members: tuple[str, int]) -> None:
     """All of them wait, and the channel has a token."""
-    assert await pacing.admit("C1", "first", POST)
+    assert await admitted(pacing, "C1", "first", POST)
     for member, urgency in members:
-        assert not await pacing.admit("C1", member, urgency)
+        assert not await admitted(pacing, "C1", member, urgency)
     await pacing.give_back("C1")
 
 
@@ -85,7 +89,7 @@ async def test_three_workers_together_never_take_more_than_the_bucket_gives(repl
         number = 0
         while time.monotonic() < end:
             number += 1
-            if await pacing.admit("C1", f"{id(client)}-{number}", POST):
+            if await admitted(pacing, "C1", f"{id(client)}-{number}", POST):
                 times.append(time.monotonic())
             elif turn := await pacing.take("C1", LONG):
                 times.append(time.monotonic())
@@ -117,10 +121,10 @@ async def test_who_waits_already_keeps_the_better_place(pacing: Pacing) -> None:
 
 async def test_nobody_overtakes_those_who_wait(pacing: Pacing) -> None:
     await filled(pacing, ("a", EDIT))
-    assert not await pacing.admit("C1", "b", POST)
-    assert await pacing.admit("C2", "b", POST), "another channel"
+    assert not await admitted(pacing, "C1", "b", POST)
+    assert await admitted(pacing, "C2", "b", POST), "another channel"
     assert await taken(pacing, 2) == ["b", "a"]
-    assert await pacing.admit("C1", "c", EDIT)
+    assert await admitted(pacing, "C1", "c", EDIT)
 
 
 async def test_what_its_worker_left_behind_is_handed_out_again_before_all_others(pacing: Pacing) -> None:
@@ -145,7 +149,7 @@ async def test_what_waits_anew_while_it_is_in_hand_is_handed_out_once_more(pacin
     await filled(pacing, ("a", EDIT))
     turn = await pacing.take("C1", LONG)
     assert turn
-    assert not await pacing.admit("C1", "a", EDIT)
+    assert not await admitted(pacing, "C1", "a", EDIT)
     await pacing.done("C1", turn, called=False)
     assert await taken(pacing, 1) == ["a"]
     assert await pacing.take("C1", LONG) is None
@@ -159,7 +163,7 @@ async def test_nothing_is_left_once_everything_is_dealt_with(pacing: Pacing, cli
 
 async def test_a_turn_is_due_when_the_next_token_is_there(scripts: Scripts) -> None:
     pacing = Pacing(scripts, Pace(timedelta(seconds=0.3), 2))
-    assert [await pacing.admit("C1", member, POST) for member in "abcd"] == [True, True, False, False]
+    assert [await admitted(pacing, "C1", member, POST) for member in "abcd"] == [True, True, False, False]
     due = await DueTimes(scripts, SLACK_TURNS).lease(1)
     assert (due.ids, due.next_in is not None and 0.2 < due.next_in.total_seconds() <= 0.3) == ((), True)
 
@@ -180,8 +184,8 @@ async def test_while_a_channel_is_on_hold_all_wait_and_the_turn_is_when_it_ends(
 ) -> None:
     pacing = Pacing(scripts, pace)
     await pacing.hold.set("C1", SECOND)
-    assert not await pacing.admit("C1", "a", POST)
-    assert await pacing.admit("C2", "b", POST)
+    assert not await admitted(pacing, "C1", "a", POST)
+    assert await admitted(pacing, "C2", "b", POST)
     assert await pacing.take("C1", LONG) is None
     due = await DueTimes(scripts, SLACK_TURNS).lease(1)
     assert due.next_in is not None
@@ -193,7 +197,7 @@ async def test_while_a_channel_is_on_hold_all_wait_and_the_turn_is_when_it_ends(
 async def test_a_call_that_could_not_wait_makes_the_others_wait(scripts: Scripts) -> None:
     pacing = Pacing(scripts, Pace(LONG, 2))
     await pacing.charge("C1")
-    assert [await pacing.admit("C1", member, POST) for member in "ab"] == [True, False]
+    assert [await admitted(pacing, "C1", member, POST) for member in "ab"] == [True, False]
 
 
 # The notifier
@@ -214,7 +218,7 @@ async def test_what_waits_is_shown_as_it_is_when_its_turn_comes(
         await notifier.show(incident)
     assert len(sandbox.world.slack.calls.entries) == 1
     await pacing.give_back("C1")
-    await notifier.take_turn("C1")
+    await turn(notifier)
     assert shown_color(sandbox) == GREEN
     assert len(sandbox.world.slack.calls.entries) == 2
     assert (await now(store, incident)).is_shown
@@ -226,11 +230,11 @@ async def test_what_needs_no_call_costs_no_token(
 ) -> None:
     first, second = await opened(store), await opened(store, group="2")
     await notifier.show(first)
-    assert not await pacing.admit("C1", first, POST - 1)
+    assert not await admitted(pacing, "C1", first, POST - 1)
     await notifier.show(second)
     await pacing.give_back("C1")
     for calls in (1, 2):
-        await notifier.take_turn("C1")
+        await turn(notifier)
         assert posts(sandbox) == calls
 
 
@@ -253,6 +257,6 @@ async def test_who_waits_in_a_queue_that_is_lost_comes_back_by_its_due_time(
 
 async def test_the_gauges_tell_how_much_waits(pacing: Pacing) -> None:
     await filled(pacing, ("a", EDIT), ("b", POST), ("c", REPLY))
-    assert not await pacing.admit("C2", "x", POST) or not await pacing.admit("C2", "y", POST)
+    assert not await admitted(pacing, "C2", "x", POST) or not await admitted(pacing, "C2", "y", POST)
     await pacing.tell_waiting()
     assert [metrics.SLACK_WAITING.labels(kind)._value.get() for kind in ("post", "edit")] == [2, 2]  # noqa: SLF001

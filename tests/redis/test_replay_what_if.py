@@ -8,9 +8,10 @@ import pytest
 
 from ops.replay.difference import what_if
 from ops.replay.replay import Answer, ReplayError
+from ops.timeline import moment
 from services.ingest.__main__ import oncall_defaults
 from services.ingest.parameters import weigh
-from shared.commands import Acknowledge
+from shared.commands import Acknowledge, Command, EscalateNow, ResolveByHand, SnoozeFor, Unacknowledge
 from shared.config import Config
 from shared.notification import Call
 from shared.redis_client import Scripts
@@ -161,3 +162,43 @@ async def test_a_template_that_cannot_be_used_is_one_line(
 def test_the_tests_configuration_is_one_that_escalates() -> None:
     config: Config = PRESENT
     assert config.oncall.configured
+
+
+async def test_an_acknowledgement_would_lapse_where_that_is_proposed(scripts: Scripts, store: Store) -> None:
+    await store.apply(await fired(store), Acknowledge("Ada", "link"))
+    answer = await what_if(await replay_of(scripts), configured(oncall={"ack_timeout_minutes": 0.000001}))
+    facts = only(answer)["facts"]
+    assert facts["record"]["present"].startswith("none: Ada acknowledges at ")
+    assert facts["record"]["proposed"] == "none yet: the deadline is still to come"
+
+
+WHO = ("Kim", "button")
+
+
+@pytest.mark.parametrize(
+    ("deeds", "record"),
+    [
+        ([EscalateNow(*WHO)], "at "),
+        ([SnoozeFor(*WHO)], "none yet: the deadline is still to come"),
+        ([SnoozeFor(*WHO), EscalateNow(*WHO)], "at "),
+        ([Acknowledge(*WHO), Unacknowledge(*WHO)], "none yet: the deadline is still to come"),
+    ],
+)
+async def test_what_people_did_is_done_under_both_configurations(
+    scripts: Scripts, store: Store, deeds: list[Command], record: str
+) -> None:
+    incident = await fired(store)
+    for deed in deeds:
+        assert (await store.apply(incident, deed)).changes
+    before = (await store.load(incident)).incident
+    answer = await what_if(await replay_of(scripts), configured(oncall={"enable": False}))
+    facts = only(answer)["facts"]
+    assert before
+    assert facts["record"]["present"].startswith(record)
+    assert facts["deadline"]["present"] == moment(before.deadline)
+
+
+async def test_what_was_resolved_by_hand_is_resolved_under_both(scripts: Scripts, store: Store) -> None:
+    await store.apply(await fired(store), ResolveByHand(*WHO))
+    answer = await what_if(await replay_of(scripts), configured(oncall={"enable": False}))
+    assert "record" not in only(answer)["facts"], "resolved, not: no on-call"

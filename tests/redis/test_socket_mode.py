@@ -22,8 +22,9 @@ from services.notifier.socket_mode import SocketMode
 from shared.incident import Incident
 from shared.interactions import DOOR
 from shared.presses import Presses
-from shared.redis_client import StoreUnavailableError
+from shared.redis_client import Scripts, StoreUnavailableError
 from shared.store import Store
+from shared.storms import Storms
 from tests.redis.conftest import now, opened
 from tests.waiting import wait_until
 
@@ -41,14 +42,18 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def connect(sandbox: Running, store: Store) -> AsyncIterator[Connect]:
+async def connect(sandbox: Running, store: Store, scripts: Scripts) -> AsyncIterator[Connect]:
     """Like one notifier more; it has its connection."""
     async with AsyncExitStack() as stack:
 
         async def new(presses: Any = None, *, wait: bool = True) -> SocketMode:
             stopping = asyncio.Event()
             mode = SocketMode(
-                presses or Presses(store), TOKEN, sandbox.slack_url, timedelta(seconds=2), stopping
+                presses or Presses(store, Storms(scripts)),
+                TOKEN,
+                sandbox.slack_url,
+                timedelta(seconds=2),
+                stopping,
             )
             before = connections(sandbox)
             job = asyncio.create_task(mode.run())
@@ -122,7 +127,7 @@ async def test_every_button_acts(connect: Connect, store: Store, sandbox: Runnin
 
 @pytest.mark.parametrize("error", [TimeoutError(), StoreUnavailableError("Connection refused")])
 async def test_a_press_that_may_be_lost_is_sent_again_and_counts_once(
-    error: Exception, connect: Connect, store: Store, sandbox: Running
+    error: Exception, connect: Connect, store: Store, scripts: Scripts, sandbox: Running
 ) -> None:
     sandbox.world.slack.rules.change(patience=0.5)
     told: list[Any] = []
@@ -138,7 +143,7 @@ async def test_a_press_that_may_be_lost_is_sent_again_and_counts_once(
                 raise error
 
     for _ in range(2):
-        await connect(Moody(store))
+        await connect(Moody(store, Storms(scripts)))
     incident_id, ts = await shown(store, sandbox)
     press_told = await press(sandbox, ts)
     assert (press_told["sent"], press_told["warning"]) == (2, "")
@@ -236,10 +241,14 @@ async def test_several_notifiers_and_one_that_goes_lose_no_press(
         assert incident.version == 2
 
 
-async def test_it_ends_promptly_also_while_it_cannot_connect(sandbox: Running, store: Store) -> None:
+async def test_it_ends_promptly_also_while_it_cannot_connect(
+    sandbox: Running, store: Store, scripts: Scripts
+) -> None:
     sandbox.world.faults.add(Fault(target="slack", kind="status", status=503, match="apps.connections.open"))
     stopping = asyncio.Event()
-    mode = SocketMode(Presses(store), TOKEN, sandbox.slack_url, timedelta(seconds=2), stopping)
+    mode = SocketMode(
+        Presses(store, Storms(scripts)), TOKEN, sandbox.slack_url, timedelta(seconds=2), stopping
+    )
     job = asyncio.create_task(mode.run())
     await wait_until(lambda: sandbox.world.slack.calls.named("apps.connections.open"), "an attempt")
     began = time.monotonic()

@@ -132,6 +132,16 @@ TOLD: list[tuple[NoteKind, dict[str, Any], str]] = [
         {**ACKED, "by": "anna", "deadline": DUE},
         f"⏰ Still firing 30 min 0 s after anna acknowledged it. {UNLESS}",
     ),
+    (
+        NoteKind.LAPSED,
+        {**ACKED, "acknowledged_by_user": "U0ANNA", "by": "anna", "deadline": DUE},
+        f"⏰ Still firing 30 min 0 s after <@U0ANNA> acknowledged it. {UNLESS}",
+    ),
+    (
+        NoteKind.LAPSED,
+        {**ACKED, "acknowledged_by_user": "U0ANNA|x> <!here", "by": "anna", "deadline": DUE},
+        f"⏰ Still firing 30 min 0 s after anna acknowledged it. {UNLESS}",
+    ),
     (NoteKind.SNOOZED, {"by": "kim", "deadline": DUE}, f"😴 kim snoozed it. {UNLESS}"),
     (NoteKind.SNOOZED, {"by": "", "deadline": DUE}, f"😴 somebody snoozed it. {UNLESS}"),
     (NoteKind.ESCALATION_ASKED, {"by": "<!channel>"}, "🚨 &lt;!channel&gt; asked to escalate at once"),

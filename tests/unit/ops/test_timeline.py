@@ -14,13 +14,13 @@ SECOND = timedelta(seconds=1)
 DEADLINE = NOON + 3 * MINUTE
 
 
-def entry(nth: int, kind: str, after: timedelta, **data: Any) -> Entry:
+def entry(nth: int, kind: str, after: timedelta, reason: str = "", **data: Any) -> Entry:
     fields = {
         "type": kind,
         "incident": "0" * 32,
         "version": str(nth),
         "at": str(round((NOON + after).timestamp() * 1000)),
-        "reason": kind,
+        "reason": reason or kind,
         "data": json.dumps(data),
     }
     return Entry(f"{nth}-0", {name.encode(): value.encode() for name, value in fields.items()})
@@ -40,6 +40,19 @@ ACK = entry(2, "acknowledged", MINUTE, by="Ada", door="link")
 RESOLVED = entry(5, "resolved", 2 * MINUTE, title="HighLatency", firing=0, deadline=DEADLINE.isoformat())
 
 
+LATER = (NOON + 20 * MINUTE).isoformat()
+BACK = entry(3, "unacknowledged", 2 * MINUTE, by="Bob", door="link", deadline=LATER)
+LAPSED = entry(3, "lapsed", 2 * MINUTE, by="Ada", deadline=LATER)
+SNOOZED = entry(2, "snoozed", MINUTE, by="Kim", door="button", deadline=LATER)
+ASKED = entry(2, "escalation_asked", MINUTE, by="Kim", door="button", deadline=(NOON + MINUTE).isoformat())
+BY_HAND = entry(5, "resolved", 2 * MINUTE, "resolved_by_hand", by="Kim", door="button")
+CALLED_OFF = entry(3, "escalation_failed", 3 * MINUTE, "called_off", attempt=1, error="called off")
+
+
+def recorded(after: timedelta) -> Entry:
+    return entry(9, "escalated", after, number="INC1", late_seconds=0.0)
+
+
 def story(*entries: Entry) -> Story:
     return fold(happening(one) for one in entries)
 
@@ -51,6 +64,51 @@ def story(*entries: Entry) -> Story:
         ([opened()], 5 * MINUTE, "It should have escalated 2 min 0 s ago: is the escalator running?"),
         ([opened(None)], MINUTE, "It does not escalate: on-call is off for it."),
         ([opened(), ACK], MINUTE, "It did not escalate: Ada acknowledged 2 min 0 s before the deadline."),
+        (
+            [opened(), ACK, BACK],
+            3 * MINUTE,
+            "It escalates in 17 min 0 s, at 2026-01-01 12:20:00 UTC, unless acknowledged: Bob had taken the acknowledgement back.",
+        ),
+        (
+            [opened(), ACK, LAPSED],
+            30 * MINUTE,
+            "It should have escalated 10 min 0 s ago: is the escalator running?",
+        ),
+        (
+            [opened(), ACK, LAPSED, recorded(20 * MINUTE)],
+            30 * MINUTE,
+            "It escalated as INC1, at its deadline: the acknowledgement of Ada had lapsed, and nobody had acknowledged since.",
+        ),
+        (
+            [opened(), SNOOZED],
+            5 * MINUTE,
+            "It escalates in 15 min 0 s, at 2026-01-01 12:20:00 UTC, unless acknowledged: Kim had snoozed it until then.",
+        ),
+        (
+            [opened(), CLAIM, FAILURE, entry(4, "snoozed", 4 * MINUTE, by="Kim", deadline=LATER)],
+            5 * MINUTE,
+            "It escalates in 15 min 0 s, at 2026-01-01 12:20:00 UTC, unless acknowledged: Kim had snoozed it until then.",
+        ),
+        (
+            [opened(), SNOOZED, ACK],
+            5 * MINUTE,
+            "It did not escalate: Ada acknowledged 19 min 0 s before the deadline.",
+        ),
+        (
+            [opened(), ASKED, recorded(MINUTE)],
+            5 * MINUTE,
+            "It escalated as INC1, at its deadline: Kim had asked for it at once, and nobody had acknowledged since.",
+        ),
+        (
+            [opened(), BY_HAND],
+            5 * MINUTE,
+            "It did not escalate: Kim resolved it 1 min 0 s before the deadline.",
+        ),
+        (
+            [opened(), CLAIM, CALLED_OFF],
+            2 * MINUTE,
+            "It escalates in 1 min 0 s, at 2026-01-01 12:03:00 UTC, unless acknowledged.",
+        ),
         ([opened(), RESOLVED], MINUTE, "It did not escalate: it was resolved 1 min 0 s before the deadline."),
         ([opened(), CLAIM], 4 * MINUTE, "It is being escalated: an attempt began 1 min 0 s ago."),
         (
@@ -96,3 +154,32 @@ def test_an_entry_that_cannot_be_read_is_told_as_such(name: str) -> None:
     fields = {**ACK.fields, name.encode(): b"x"}
     with pytest.raises(UndecodableError):
         happening(Entry("1-0", fields))
+
+
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (ACK, "by Ada, through link"),
+        (
+            entry(2, "acknowledged", MINUTE, by="Ada", door="link", lapses_at=LATER),
+            "by Ada, through link; lapses 2026-01-01 12:20:00 UTC",
+        ),
+        (BACK, "by Bob, through link; deadline 2026-01-01 12:20:00 UTC"),
+        (entry(2, "unacknowledged", MINUTE, by="Bob", door="link"), "by Bob, through link"),
+        (LAPSED, "Ada had it; deadline 2026-01-01 12:20:00 UTC"),
+        (SNOOZED, "by Kim, through button; deadline 2026-01-01 12:20:00 UTC"),
+        (ASKED, "by Kim, through button; deadline 2026-01-01 12:01:00 UTC"),
+        (BY_HAND, "by Kim, through button"),
+        (entry(2, "deed_refused", MINUTE, by="Kim", deed="snooze"), "snooze, asked by Kim"),
+        (entry(2, "noted", MINUTE, upto=3, ts="1.1"), "in the thread, as 1.1"),
+        (entry(2, "digested", MINUTE, storm="7", channel="C1"), "in the digest of storm 7 in C1"),
+        (entry(2, "handed_over", MINUTE, heir="a1"), "its message now tells of a1"),
+        (entry(2, "superseded", MINUTE, by="a1", heir="a1"), "by a1, which has its message now"),
+        (
+            entry(1, "opened", MINUTE, title="T", firing=1, openings=[LATER, LATER], message={"ts": "1.0"}),
+            "T; 1 firing; no on-call; 2 times within the window; keeps to the message of the one before",
+        ),
+    ],
+)
+def test_each_event_is_told_in_words(one: Entry, told: str) -> None:
+    assert words(happening(one)) == told
