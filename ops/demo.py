@@ -14,7 +14,7 @@ BANNER = """
   Ackstream is running. An alert has just been sent.
 
     {sandbox}/
-        Slack and ServiceNow, as stand-ins: see the message, click Acknowledge,
+        Slack and ServiceNow, as stand-ins: see the message, press its buttons,
         or wait {wait} seconds and see the record appear.
 
     {ingest}/api/incidents
@@ -27,7 +27,9 @@ BANNER = """
 
 async def demo(template: Path) -> None:
     """Run until a signal comes. Raises what `up` raises."""
-    await live(Manner("demo", template, oncall={"wait_minutes": WAIT_SECONDS / 60}), _send_an_alert)
+    await live(
+        Manner("demo", template, oncall={"wait_minutes": WAIT_SECONDS / 60}, interactive=True), _send_an_alert
+    )
 
 
 async def _send_an_alert(world: World) -> None:

@@ -3,6 +3,7 @@ removed in the end. Nothing in it reaches anything outside."""
 
 import asyncio
 import os
+import secrets
 import socket
 import sys
 import tempfile
@@ -27,7 +28,9 @@ STDERR = 2
 
 @dataclass(frozen=True)
 class Manner:
-    """How it is to be there. `slack`, `oncall`, `ingest`: configuration keys beside those that belong to the world."""
+    """How it is to be there. `slack`, `oncall`, `ingest`: configuration keys beside those that belong to the world.
+    `interactive`: buttons in its Slack act at once; else they lead to the incident's page.
+    """
 
     name: str
     template: Path
@@ -36,6 +39,7 @@ class Manner:
     slack: Mapping[str, Any] = field(default_factory=dict)
     oncall: Mapping[str, Any] = field(default_factory=dict)
     ingest: Mapping[str, Any] = field(default_factory=dict)
+    interactive: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,15 @@ async def live(
         ports = _ports(3000, 8085, 3001, 3002)
         ingest, sandbox = (local_url("127.0.0.1", port) for port in ports[:2])
         config_path = home / "config.yaml"
-        settings = _settings(manner, ingest, sandbox, ports)
+        settings, secret = _settings(manner, ingest, sandbox, ports), secrets.token_hex(16)
+        if manner.interactive:
+            settings["alert"]["slack"] |= {"interactivity": "http", "signing_secret": secret}
         config_path.write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
         world = World(ingest, sandbox, load_config(config_path, {}).config, home / "data")
         outside = Tree(say, surroundings)
         place = ["--host", "127.0.0.1", "--port", str(ports[1]), "--channel", f"{manner.channel}=alerts"]
+        if manner.interactive:
+            place += ["--interactivity-url", f"{ingest}/slack/interactions", "--signing-secret", secret]
         await outside.start(Program("sandbox", [sys.executable, "-m", "sandbox", *place]))
 
         async def ready() -> None:

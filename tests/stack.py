@@ -34,6 +34,9 @@ alert:
     api_url: {slack}
     timeout_seconds: {timeout}
     pace: {{per_second: {per_second}}}
+    interactivity: {interactivity}
+    signing_secret: sandbox-signing-secret
+    app_token: xapp-1-A0ACKSTREAM-1-secret
     storm: {storm}
 oncall:
   enable: true
@@ -75,6 +78,7 @@ class Stack:
         wait_minutes: float = 3,
         timeout: float = 3,
         per_second: float = 0,
+        interactivity: str = "link",
         storm: str = "{}",
         constants: Sequence[str] = (),
         extra: str = "",
@@ -97,6 +101,7 @@ class Stack:
             wait_minutes=wait_minutes,
             timeout=timeout,
             per_second=per_second,
+            interactivity=interactivity,
             storm=storm,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
@@ -189,6 +194,14 @@ class Stack:
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    async def press(self, message: dict[str, Any], action_id: str, user: str = "U0HUMAN") -> dict[str, Any]:
+        """Somebody presses a button of the message; what became of it."""
+        click = {"channel": "C0TEST", "ts": message["ts"], "action_id": action_id, "user": user}
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            answer = await client.post(f"{self.sandbox.url}/_sandbox/click", json=click)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
 
     # What people and other systems see
 

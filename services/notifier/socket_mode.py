@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Coroutine
 from datetime import timedelta
 
 import structlog
@@ -69,7 +70,7 @@ class SocketMode:
         while not self._stopping.is_set():
             client = self._client()
             try:
-                await self._connect(client)
+                await self._unless_stopping(self._connect(client))
                 lasted = await self._while_connected(client)
                 failed = 0 if lasted > LASTING else failed + 1
             except (
@@ -98,6 +99,17 @@ class SocketMode:
             lost_for += LOOK
             await self._stopped_within(LOOK)
         return time.monotonic() - began
+
+    async def _unless_stopping(self, work: Coroutine[None, None, None]) -> None:
+        """Slack may keep us waiting for longer than whoever stops us would."""
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
     async def _pause(self, failed: int) -> None:
         if failed:

@@ -67,18 +67,9 @@ def test_an_alert_arrives_is_acknowledged_and_everything_ends_with_ctrl_c(
     print(f"\nmake demo → first Slack message on the page: {time.monotonic() - demo.started:.1f} s")
     picture(page, "demo-firing")
 
-    with page.context.expect_page() as opened:
-        page.get_by_role("link", name="Acknowledge Alert").click()
-    alert = opened.value
-    alert.set_viewport_size(PHONE)
-    expect(alert.get_by_role("heading").first).to_contain_text("HighLatency")
-    picture(alert, "demo-acknowledge-phone")
-    alert.get_by_role("button", name=re.compile("Acknowledge")).click()
-    expect(alert.locator("body")).to_contain_text(re.compile("Acknowledged"))
-    picture(alert, "demo-acknowledged-phone")
-
-    expect(page.locator('[data-colour="#F2A900"]')).to_contain_text("Acknowledged by")
-    expect(page.get_by_role("link", name="Acknowledge Alert")).to_have_count(0)
+    page.get_by_role("button", name="Acknowledge Alert").click()
+    expect(page.locator('[data-colour="#F2A900"]')).to_contain_text("Acknowledged by kim")
+    expect(page.get_by_role("button", name="Acknowledge Alert")).to_have_count(0)
     picture(page, "demo-acknowledged")
     page.set_viewport_size(PHONE)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

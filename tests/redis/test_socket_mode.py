@@ -241,17 +241,18 @@ async def test_several_notifiers_and_one_that_goes_lose_no_press(
         assert incident.version == 2
 
 
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 503}, {"kind": "latency", "seconds": 5}])
 async def test_it_ends_promptly_also_while_it_cannot_connect(
-    sandbox: Running, store: Store, scripts: Scripts
+    fault: dict[str, Any], sandbox: Running, store: Store, scripts: Scripts
 ) -> None:
-    sandbox.world.faults.add(Fault(target="slack", kind="status", status=503, match="apps.connections.open"))
+    sandbox.world.faults.add(Fault(target="slack", match="apps.connections.open", **fault))
     stopping = asyncio.Event()
     mode = SocketMode(
-        Presses(store, Storms(scripts)), TOKEN, sandbox.slack_url, timedelta(seconds=2), stopping
+        Presses(store, Storms(scripts)), TOKEN, sandbox.slack_url, timedelta(seconds=9), stopping
     )
     job = asyncio.create_task(mode.run())
     await wait_until(lambda: sandbox.world.slack.calls.named("apps.connections.open"), "an attempt")
     began = time.monotonic()
     stopping.set()
-    await asyncio.wait_for(job, 5)
+    await asyncio.wait_for(job, 15)
     assert time.monotonic() - began < 3
