@@ -10,10 +10,12 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from services.notifier.alarm import Alarm
+from services.notifier.appearance import Appearance
 from services.notifier.channel_health import ChannelHealth
+from services.notifier.courier import Courier
 from services.notifier.digests import Digests
 from services.notifier.look import Look
-from services.notifier.notifier import Appearance, Notifier
+from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pace, Pacing, StormRules
 from services.notifier.refusals import Refusals
 from services.notifier.routing import Routing
@@ -82,7 +84,8 @@ async def work_for_slack(service: Service, config: Config, redises: Redises, cli
     health = ChannelHealth(client, slack.channels, service.stopping)
     alarm = Alarm(client, scripts, slack.fallback_channel_id, health.look_soon)
     pacing = pacing_of(slack, scripts)
-    notifier = Notifier(store, client, pacing, appearance, slack.timeout, alarm)
+    courier = Courier(client, pacing, appearance, slack.timeout)
+    notifier = Notifier(store, pacing, courier, appearance, alarm)
     digests = Digests(pacing.storms, store, client, pacing, appearance, storm_links, slack.timeout, alarm)
     tending = Tending(pacing.storms, store, digests, slack.storm.quiet)
     turns = Turns(pacing, notifier, digests)

@@ -13,9 +13,10 @@ from typing import Any
 import structlog
 
 from services.notifier.alarm import Alarm
+from services.notifier.appearance import Appearance
+from services.notifier.courier import TIME_TO_COMMIT
 from services.notifier.digest import Worst, closing_line, digest_message, plain_digest
 from services.notifier.lost_post import LOOK_AGAIN, PATIENCE, SLACK_GRACE, LostPost
-from services.notifier.notifier import TIME_TO_COMMIT, Appearance
 from services.notifier.pacing import Pacing
 from services.notifier.rendering import may_be_acknowledged_in_time
 from services.notifier.routing import calling

@@ -12,8 +12,10 @@ from redis.asyncio import Redis
 from sandbox.server import Running
 from services.notifier import alarm as alarm_module
 from services.notifier.alarm import Alarm
+from services.notifier.appearance import Appearance
+from services.notifier.courier import Courier
 from services.notifier.message import Look
-from services.notifier.notifier import Appearance, Notifier
+from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Slack
 from services.notifier.template import MessageTemplate
@@ -48,7 +50,8 @@ def notifier(store: Store, slack: Slack, scripts: Scripts, path: Path) -> Notifi
     look, links = Look("Ack", "primary", disable_button=False), AckLinks("https://a.example.com", ("key",))
     appearance = Appearance("C1", MessageTemplate.load(template), look, links)
     alarm = Alarm(slack, scripts, FALLBACK)
-    return Notifier(store, slack, Pacing(scripts, Pace(timedelta(0), 1)), appearance, SECOND, alarm)
+    pacing = Pacing(scripts, Pace(timedelta(0), 1))
+    return Notifier(store, pacing, Courier(slack, pacing, appearance, SECOND), appearance, alarm)
 
 
 def told(sandbox: Running) -> list[str]:

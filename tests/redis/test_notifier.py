@@ -11,11 +11,12 @@ from redis.asyncio import Redis
 
 from sandbox.faults import Fault
 from sandbox.server import Running
+from services.notifier import courier as courier_module
 from services.notifier import lost_post
-from services.notifier import notifier as notifier_module
+from services.notifier.appearance import Appearance
 from services.notifier.digests import Digests
 from services.notifier.message import Look
-from services.notifier.notifier import Appearance, Notifier
+from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pace, Pacing
 from services.notifier.slack import Posted, Slack
 from services.notifier.template import MessageTemplate
@@ -37,7 +38,7 @@ RED, AMBER, GREEN = "#C70039", "#F2A900", "#36A64F"
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries are due at once, but for what Slack itself asks for."""
-    for module in (notifier_module, lost_post):
+    for module in (courier_module, lost_post):
         monkeypatch.setattr(
             module, "backoff", lambda _, retry_after=timedelta(0), needs_person=False: retry_after
         )
@@ -61,7 +62,8 @@ def made(store: Store, slack: Slack, pacing: Pacing, template: Path) -> Notifier
     links = AckLinks("https://ack.example.com", ("key",))
     look = Look("Acknowledge Alert", "primary", disable_button=False)
     appearance = Appearance("C1", MessageTemplate.load(template), look, links)
-    return Notifier(store, slack, pacing, appearance, SECOND)
+    courier = courier_module.Courier(slack, pacing, appearance, SECOND)
+    return Notifier(store, pacing, courier, appearance)
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ async def turn(notifier: Notifier, channel: str = "C1") -> None:
     """The next one that waits for the channel."""
     pacing, storms, store = notifier._pacing, notifier._storms, notifier._store  # noqa: SLF001
     appearance, storm_links = notifier._appearance, StormLinks("https://ack.example.com", ("key",))  # noqa: SLF001
-    slack: Slack = notifier._slack  # noqa: SLF001
+    slack: Slack = notifier._courier._slack  # noqa: SLF001
     digests = Digests(storms, store, slack, pacing, appearance, storm_links, SECOND)
     await Turns(pacing, notifier, digests).take(channel)
 
@@ -217,7 +219,7 @@ async def test_a_message_that_never_arrived_is_posted_once_it_can_no_longer_arri
     monkeypatch: pytest.MonkeyPatch,
     scope_is_missing: bool,
 ) -> None:
-    monkeypatch.setattr(notifier_module, "SLACK_GRACE", timedelta(seconds=1))
+    monkeypatch.setattr(courier_module, "SLACK_GRACE", timedelta(seconds=1))
     monkeypatch.setattr(lost_post, "LOOK_AGAIN", timedelta(seconds=0.1))
     misbehave(sandbox, "drop", match="chat.postMessage", count=1)
     if scope_is_missing:
@@ -252,7 +254,7 @@ async def test_a_post_that_failed_without_a_look_leaves_the_earlier_one_in_doubt
     notifier: Notifier, store: Store, sandbox: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lost_post, "PATIENCE", timedelta(0))
-    monkeypatch.setattr(notifier_module, "SLACK_GRACE", timedelta(0))
+    monkeypatch.setattr(courier_module, "SLACK_GRACE", timedelta(0))
     misbehave(sandbox, "drop_after", "chat.postMessage", count=1)
     misbehave(sandbox, "status", "chat.postMessage", status=503, count=1)
     misbehave(sandbox, "status", "conversations.history", status=500, count=1)
@@ -415,7 +417,7 @@ async def test_who_was_stalled_before_the_post_sends_nothing(
 ) -> None:
     """Its lease may be over by the time that its request arrives, and somebody else has posted."""
     incident, stall = await opened(store), Stall()
-    monkeypatch.setattr(notifier_module, "time", stall)
+    monkeypatch.setattr(courier_module, "time", stall)
     apply = store.apply
 
     async def begin_and_stall(incident_id: str, command: Command) -> Step:

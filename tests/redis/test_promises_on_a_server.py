@@ -29,9 +29,11 @@ from structlog.testing import capture_logs
 
 from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
+from services.notifier import courier as courier_module
 from services.notifier import notifier as notifier_module
+from services.notifier.appearance import Appearance
 from services.notifier.message import Look
-from services.notifier.notifier import Appearance, Notifier
+from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pace, Pacing
 from services.notifier.template import MessageTemplate
 from services.notifier.thread import reply
@@ -89,9 +91,9 @@ class Promises(RuleBasedStateMachine):
         self.logs = logs
         self.runner = asyncio.Runner()
         self.world = World()
-        for module in (escalator_module, notifier_module):
+        for module in (escalator_module, notifier_module, courier_module):
             patch.setattr(module, "time", Clock(self.world))
-        patch.setattr(notifier_module, "reply", _reply_with_its_notes)
+        patch.setattr(courier_module, "reply", _reply_with_its_notes)
         self.template = template
         self.url = url
         self.accepted: list[str] = []
@@ -126,7 +128,8 @@ class Promises(RuleBasedStateMachine):
         look = Look("Acknowledge", "primary", disable_button=False)
         appearance = Appearance("C1", self.template, look, AckLinks("https://ack.example.com", ("key",)))
         slack: Any = SlackOutside(self.world)
-        return Notifier(self.store, slack, self.pacing, appearance, TIMEOUT)
+        courier = courier_module.Courier(slack, self.pacing, appearance, TIMEOUT)
+        return Notifier(self.store, self.pacing, courier, appearance)
 
     @property
     def pacing(self) -> Pacing:

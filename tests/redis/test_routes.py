@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.server import Running
+from services.notifier.appearance import Appearance
+from services.notifier.courier import Courier
 from services.notifier.message import Look
-from services.notifier.notifier import Appearance, Notifier
+from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pace, Pacing
 from services.notifier.routing import Routing
 from services.notifier.slack import Slack
@@ -36,7 +38,8 @@ def notifier(store: Store, slack: Slack, scripts: Scripts, path: Path, *routes: 
     template.write_text("{{ incident.facts.title }}")
     look, links = Look("Ack", "primary", disable_button=False), AckLinks("https://a.example.com", ("key",))
     appearance = Appearance("C1", MessageTemplate.load(template), look, links, Routing(config.routes))
-    return Notifier(store, slack, Pacing(scripts, Pace(0 * SECOND, 1)), appearance, SECOND)
+    pacing = Pacing(scripts, Pace(0 * SECOND, 1))
+    return Notifier(store, pacing, Courier(slack, pacing, appearance, SECOND), appearance)
 
 
 async def test_a_message_goes_where_its_route_says_and_stays_there(

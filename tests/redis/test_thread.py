@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 
 from sandbox.server import Running
+from services.notifier import courier as courier_module
 from services.notifier import lost_post
-from services.notifier import notifier as notifier_module
 from services.notifier import slack as slack_module
 from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pacing
@@ -154,7 +154,7 @@ async def test_what_happened_after_a_reply_in_doubt_is_told_by_the_next(
 async def test_a_reply_that_never_arrived_is_made_once_it_can_no_longer_arrive(
     notifier: Notifier, store: Store, sandbox: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notifier_module, "SLACK_GRACE", SECOND)
+    monkeypatch.setattr(courier_module, "SLACK_GRACE", SECOND)
     monkeypatch.setattr(lost_post, "LOOK_AGAIN", SECOND / 10)
     incident, ts = await shown(notifier, store)
     misbehave(sandbox, "drop", match="chat.postMessage", count=1)
