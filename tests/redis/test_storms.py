@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,8 @@ from tests.waiting import wait_until
 
 MANY = 6
 QUIET = timedelta(seconds=0.6)
+FEW = 3
+"""That join within QUIET."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +68,7 @@ def digests(store: Store, slack: Slack, pacing: Pacing, notifier: Notifier) -> D
 
 @pytest.fixture
 def tending(storms: Storms, store: Store, digests: Digests) -> Tending:
-    return Tending(storms, store, digests, QUIET)
+    return Tending(storms, store, digests, QUIET, FEW)
 
 
 @pytest.fixture
@@ -242,6 +245,31 @@ async def test_who_has_a_message_or_may_have_one_does_not_join(
     await wait_until(found, "the message whose answer was lost")
     assert (await now(store, busy)).digest is None
     assert (await the_storm(client, storms)).members == MANY - 1
+
+
+async def test_what_comes_now_and_then_does_not_keep_a_storm_alive(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_, number = (await the_storm(client, storms)).id, count(100)
+
+    async def over() -> bool:
+        (late,) = await come(store, notifier, 1, first=next(number))
+        assert (await now(store, late)).digest
+        await everything(turns, pacing, client)
+        await tending.tend(id_)
+        storm = await storms.load(id_)
+        return storm is not None and storm.over is not None
+
+    await wait_until(over, "the end of the storm", every=QUIET.total_seconds() / 2.5)
 
 
 async def test_a_storm_ends_when_it_has_been_quiet_and_the_thread_is_told(
