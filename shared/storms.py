@@ -135,7 +135,7 @@ class Storms:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    async def note(self, incident: Incident, *, overflow: bool = False) -> None:
+    async def note(self, incident: Incident) -> None:
         """Count a member as it is. Nothing for an incident that no digest tells of; being told twice, or late, changes nothing."""
         if incident.digest is None:
             return
@@ -148,7 +148,7 @@ class Storms:
             [keys.facts, keys.members, keys.names, keys.open_names, keys.open, SLACK_STORMS],
             [
                 *(storm, incident.digest.channel, incident.id, incident.version),
-                *(_STATES[incident.state], int(incident.record is not None), int(overflow), name),
+                *(_STATES[incident.state], int(incident.record is not None), int(incident.digest.overflow), name),
                 rank(facts.severity) * 10**13 + opened,
                 *(_milliseconds(STORM_LIFETIME), _milliseconds(REFRESH_EVERY)),
             ],

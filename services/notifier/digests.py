@@ -33,7 +33,7 @@ MEMBER = "storm:"
 """What names of storms begin with in a queue, where all other members are incidents."""
 
 CLOSING_TRIES = 5
-"""Somebody may have deleted the digest, and its thread with it."""
+"""It is not worth more."""
 
 Settled = Mapping[str, str | int]
 """Fields as `Storms.settle` takes them."""
@@ -146,8 +146,7 @@ class Digests:
     async def _failed(self, storm: Storm, error: SlackCallError, *, blind: bool) -> Settled:
         """`blind`: an earlier post may be there all the same, as before."""
         if error.failure is Failure.MESSAGE_GONE:
-            # Somebody deleted it. That is their word; nothing is posted behind their back.
-            return {"shown": storm.changes, "shown_at": "now"}
+            return _deleted(storm)
         if error.retry_after:
             await self._pacing.hold.set(storm.channel, error.retry_after)
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
@@ -176,11 +175,13 @@ class Digests:
                 await self._alarm.heed(incident, storm.channel, failed)
 
     async def _close(self, storm: Storm) -> Settled:
-        """A lost answer counts as told: the digest says the same, and a second closing line would be worse than none."""
+        """A lost answer counts as told: the digest says the same, and a second closing line would be worse than none. Where the digest
+        was deleted there is no thread."""
         try:
             await self._slack.post(storm.place, {"thread_ts": storm.ts, **closing_line(storm)})
         except SlackCallError as error:
-            if error.failure is not Failure.AMBIGUOUS and storm.attempts < CLOSING_TRIES:
+            for_nobody = error.failure in (Failure.AMBIGUOUS, Failure.MESSAGE_GONE)
+            if not for_nobody and storm.attempts < CLOSING_TRIES:
                 return await self._failed(storm, error, blind=False)
         return {"closed": 1, "attempts": ""}
 
@@ -200,6 +201,12 @@ class Digests:
 
     def _url(self, storm: Storm) -> str:
         return self._storm_links.url(storm.id, max(storm.last, storm.now) + LINK_GRACE)
+
+
+def _deleted(storm: Storm) -> Settled:
+    """Somebody deleted the digest. While more incidents join, nothing else would tell of them: it is posted anew. After that it is
+    their word; nothing is posted behind their back."""
+    return {"shown": storm.changes, "shown_at": "now"} if storm.over else {"ts": "", "place": "", "look": ""}
 
 
 def _again(wait: timedelta) -> dict[str, str | int]:

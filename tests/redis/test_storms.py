@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from sandbox.server import Running
 from services.notifier import digests as digests_module
+from services.notifier import tending as tending_module
 from services.notifier.digests import Digests
 from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pace, Pacing, StormRules
@@ -17,7 +18,7 @@ from services.notifier.slack import Slack
 from services.notifier.tending import Tending
 from services.notifier.turns import Turns
 from shared import storms as storms_module
-from shared.commands import Acknowledge, BeginDelivery
+from shared.commands import Acknowledge, BeginDelivery, Digested
 from shared.due_times import DueTimes, Poller
 from shared.incident import State
 from shared.keys import SLACK_STORMS, SLACK_TURNS, StormKeys, slack_queue, slack_storm_of
@@ -25,6 +26,7 @@ from shared.links import StormLinks
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.storms import Storm, Storms
+from shared.stream import Entry
 from tests.episodes import notification, resolved
 from tests.redis.conftest import now, opened
 from tests.redis.test_notifier import SECOND, made, misbehave, slack, template
@@ -244,6 +246,20 @@ async def test_who_has_a_message_or_may_have_one_does_not_join(
     assert (await the_storm(client, storms)).members == MANY - 1
 
 
+async def test_who_joins_is_counted_also_when_its_worker_dies_before_it_could(
+    store: Store, notifier: Notifier, turns: Turns, storms: Storms, pacing: Pacing, client: Redis
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    storm = await the_storm(client, storms)
+    late = await opened(store, group="late", severity="critical")
+    step = await store.apply(late, Digested(storm.id, "C1", overflow=True))
+    (event,) = step.changes[0].events
+    await notifier.handle(Entry("1-1", {b"type": event.type.encode(), b"incident": late.encode()}))
+    storm = await the_storm(client, storms)
+    assert (storm.members, storm.overflow) == (MANY, 1)
+
+
 async def test_a_storm_ends_when_it_has_been_quiet_and_the_thread_is_told(
     store: Store,
     notifier: Notifier,
@@ -398,6 +414,101 @@ async def test_a_wish_acknowledges_what_was_open_then_and_says_how_much(
     assert (await now(store, ids[2])).acknowledgement.door == "digest"
     assert "Ada acknowledged all that was open" in str(digest_of(sandbox))
     assert await client.exists(StormKeys(id_).wished) == 0
+
+
+async def test_a_copy_of_a_wish_changes_nothing(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tending_module, "BATCH", 3)
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+    assert await storms.wish_all_acknowledged(id_, "Ada", "digest", token="one") == MANY - 1
+    await tending.tend(id_)
+    (later,) = await come(store, notifier, 1, "info")
+    assert await storms.wish_all_acknowledged(id_, "Ada", "digest", token="one")
+    for _ in range(2):
+        await tending.tend(id_)
+    assert (await the_storm(client, storms)).carried == MANY - 1
+    assert (await now(store, later)).state is State.OPEN, "it came after the press"
+
+
+async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rages_and_not_afterwards(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    slack: Slack,
+    sandbox: Running,
+) -> None:
+    ids = await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+
+    async def tended() -> None:
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+
+    async def anew() -> bool:
+        await tended()
+        storm = await storms.load(id_)
+        return bool(storm and storm.ts and storm.tells_the_present)
+
+    async def closed() -> bool:
+        await tended()
+        storm = await storms.load(id_)
+        return bool(storm and storm.closed)
+
+    await wait_until(anew, "the digest")
+    await slack.delete("C1", digest_of(sandbox)["ts"])
+    await come(store, notifier, 1, "info")
+    await wait_until(anew, "another digest")
+    assert digest_of(sandbox)["text"].startswith("[STORM] 6 of 6 incidents open")
+    await wait_until(closed, "the end of the storm")
+    await slack.delete("C1", digest_of(sandbox)["ts"])
+    await store.apply(ids[-1], Acknowledge("Ada", "link"))
+    await notifier.show(ids[-1])
+    await wait_until(anew, "that it is given up")
+    assert len(roots(sandbox)) == 1
+
+
+async def test_where_the_digest_was_deleted_there_is_no_closing_line(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    slack: Slack,
+    sandbox: Running,
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+    await tending.tend(id_)
+    await everything(turns, pacing, client)
+    await slack.delete("C1", digest_of(sandbox)["ts"])
+
+    async def closed() -> bool:
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+        storm = await storms.load(id_)
+        return bool(storm and storm.closed)
+
+    await wait_until(closed, "the end of the storm")
+    await tending.tend(id_)
+    assert await client.zcard(SLACK_STORMS) == 0, "nobody need look after it any more"
 
 
 async def test_nobody_can_wish_for_a_storm_that_is_not_there(storms: Storms, client: Redis) -> None:
