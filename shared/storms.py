@@ -91,6 +91,10 @@ class Storm:
     retry_at: datetime | None
     attempts: int
     """Failed ones in a row."""
+    error: str
+    """The last one's."""
+    parked: bool
+    """It does not heal by itself."""
     closed: bool
     """The thread was told that it is over."""
     now: datetime
@@ -148,7 +152,8 @@ class Storms:
             [keys.facts, keys.members, keys.names, keys.open_names, keys.open, SLACK_STORMS],
             [
                 *(storm, incident.digest.channel, incident.id, incident.version),
-                *(_STATES[incident.state], int(incident.record is not None), int(incident.digest.overflow), name),
+                *(_STATES[incident.state], int(incident.record is not None)),
+                *(int(incident.digest.overflow), name),
                 rank(facts.severity) * 10**13 + opened,
                 *(_milliseconds(STORM_LIFETIME), _milliseconds(REFRESH_EVERY)),
             ],
@@ -209,6 +214,17 @@ class Storms:
             )
         )
 
+    async def tended(self) -> Sequence[str]:
+        """Ids of all that something is still to be done about."""
+        return [id_.decode() for id_ in await self._scripts.execute("ZRANGE", SLACK_STORMS, 0, -1)]
+
+    async def retry(self, storm: str) -> bool:
+        """What failed to be told of it is due now. False: nothing waits for its next try."""
+        if not await self._scripts.execute("HDEL", StormKeys(storm).facts, "retry_at"):
+            return False
+        await self._scripts.execute("ZADD", SLACK_STORMS, "XX", "LT", 0, storm)
+        return True
+
     async def lease(self, storm: str, token: str, lease: timedelta) -> bool:
         """Whether we may post or edit the digest now."""
         key = StormKeys(storm).lease
@@ -243,6 +259,8 @@ def _storm(id_: str, fields: Mapping[str, str], now: datetime) -> Storm:
         ts=fields.get("ts", ""),
         look=_moment(fields["look"]) if "look" in fields else None,
         retry_at=_moment(fields["retry_at"]) if "retry_at" in fields else None,
+        error=fields.get("error", ""),
+        parked=fields.get("parked") == "1",
         closed="closed" in fields,
         now=now,
     )

@@ -35,6 +35,8 @@ MEMBER = "storm:"
 CLOSING_TRIES = 5
 """It is not worth more."""
 
+MAX_ERROR = 300
+
 Settled = Mapping[str, str | int]
 """Fields as `Storms.settle` takes them."""
 
@@ -117,6 +119,8 @@ class Digests:
             "look": "",
             "retry_at": "",
             "attempts": "",
+            "error": "",
+            "parked": "",
         }
         if storm.ts:
             await self._slack.update(storm.place, storm.ts, message)
@@ -165,6 +169,8 @@ class Digests:
         return {
             **_again(wait),
             "attempts": storm.attempts + 1,
+            "error": str(error)[:MAX_ERROR],
+            "parked": int(needs_person),
             **({"look": ""} if surely_not_there and not storm.ts else {}),
         }
 
@@ -183,7 +189,7 @@ class Digests:
             for_nobody = error.failure in (Failure.AMBIGUOUS, Failure.MESSAGE_GONE)
             if not for_nobody and storm.attempts < CLOSING_TRIES:
                 return await self._failed(storm, error, blind=False)
-        return {"closed": 1, "attempts": ""}
+        return {"closed": 1, "attempts": "", "error": "", "parked": ""}
 
     async def _message(self, storm: Storm) -> tuple[dict[str, Any], Crowd]:
         crowd, worst = await self._storms.crowd(storm.id), []

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
+from ops import parked
 from sandbox.server import Running
 from services.notifier import digests as digests_module
 from services.notifier import tending as tending_module
@@ -480,6 +481,35 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     await notifier.show(ids[-1])
     await wait_until(anew, "that it is given up")
     assert len(roots(sandbox)) == 1
+
+
+async def test_a_digest_that_does_not_come_through_is_parked_and_can_be_tried_again(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    scripts: Scripts,
+    pacing: Pacing,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+    misbehave(sandbox, "slack_error", match="chat.postMessage", count=1, error="not_in_channel")
+    await tending.tend(id_)
+    await everything(turns, pacing, client)
+    (found,) = await parked.parked(scripts)
+    assert (found.incident, found.error, found.needs_person) == (id_, "not_in_channel", True)
+    assert found.title == "the digest of 5 incidents in C1"
+    assert found.next_try
+    assert await parked.retry(scripts, []) == [id_]
+    assert await parked.retry(scripts, [id_]) == []
+    await tending.tend(id_)
+    await everything(turns, pacing, client)
+    assert digest_of(sandbox)["text"].startswith("[STORM]")
+    assert await parked.parked(scripts) == []
 
 
 async def test_where_the_digest_was_deleted_there_is_no_closing_line(

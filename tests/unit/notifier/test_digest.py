@@ -37,6 +37,8 @@ STORM = Storm(
     look=None,
     retry_at=None,
     attempts=0,
+    error="",
+    parked=False,
     closed=False,
     now=BEGUN + timedelta(seconds=62),
 )
