@@ -78,6 +78,10 @@ class Storm:
     wish: Wish | None
     carried: int
     """How many the wish acknowledged."""
+    reopened: int
+    """How many acknowledgements were taken back, or lapsed, so far."""
+    reopened_told: int
+    """Of these the thread was told."""
     changes: int
     """Grows with all that the digest tells."""
     shown: int
@@ -108,7 +112,12 @@ class Storm:
     def is_owed(self) -> bool:
         """Something about it is to be told in Slack, and not only later."""
         backing_off = self.retry_at is not None and self.retry_at > self.now
-        return not backing_off and (not self.tells_the_present or self.owes_closing)
+        owes_any = not self.tells_the_present or self.owes_reopened or self.owes_closing
+        return not backing_off and owes_any
+
+    @property
+    def owes_reopened(self) -> bool:
+        return bool(self.ts) and self.reopened > self.reopened_told
 
     @property
     def owes_closing(self) -> bool:
@@ -250,6 +259,7 @@ def _storm(id_: str, fields: Mapping[str, str], now: datetime) -> Storm:
             for name in (
                 *("members", "open", "acknowledged", "escalated", "resolved", "recorded"),
                 *("overflow", "singly", "carried", "changes", "shown", "attempts"),
+                *("reopened", "reopened_told"),
             )
         },
         last=_moment(fields["last"]),

@@ -15,7 +15,7 @@ import structlog
 from services.notifier.alarm import Alarm
 from services.notifier.appearance import Appearance
 from services.notifier.courier import TIME_TO_COMMIT
-from services.notifier.digest import Worst, closing_line, digest_message, plain_digest
+from services.notifier.digest import Worst, closing_line, digest_message, plain_digest, reopened_line
 from services.notifier.lost_post import LOOK_AGAIN, PATIENCE, SLACK_GRACE, LostPost
 from services.notifier.pacing import Pacing
 from services.notifier.rendering import may_be_acknowledged_in_time
@@ -88,7 +88,8 @@ class Digests:
 
     async def _tell(self, storm: Storm, started: float) -> tuple[Settled, bool]:
         if storm.tells_the_present:
-            return await self._close(storm), True
+            telling = self._tell_reopened if storm.owes_reopened else self._close
+            return await telling(storm), True
         blind = False
         if not storm.ts and storm.look:
             found, blind = await self._look(storm)
@@ -179,6 +180,21 @@ class Digests:
             if self._alarm and (incident := (await self._store.load(incident_id)).incident):
                 failed = DeliveryFailed("", error, wait, needs_person=True)
                 await self._alarm.heed(incident, storm.channel, failed)
+
+    async def _tell_reopened(self, storm: Storm) -> Settled:
+        """Its incidents have no threads of their own. Told twice is better than not at all."""
+        told: dict[str, str | int] = {
+            "reopened_told": storm.reopened,
+            "attempts": "",
+            "error": "",
+            "parked": "",
+        }
+        try:
+            await self._slack.post(storm.place, {"thread_ts": storm.ts, **reopened_line(storm)})
+        except SlackCallError as error:
+            if error.failure not in (Failure.MESSAGE_GONE, Failure.CONTENT):
+                return await self._failed(storm, error, blind=False)
+        return told
 
     async def _close(self, storm: Storm) -> Settled:
         """A lost answer counts as told: the digest says the same, and a second closing line would be worse than none. Where the digest

@@ -19,7 +19,7 @@ from services.notifier.slack import Slack
 from services.notifier.tending import Tending
 from services.notifier.turns import Turns
 from shared import storms as storms_module
-from shared.commands import Acknowledge, BeginDelivery, Digested
+from shared.commands import Acknowledge, BeginDelivery, Digested, Unacknowledge
 from shared.due_times import DueTimes, Poller
 from shared.incident import State
 from shared.keys import SLACK_STORMS, SLACK_TURNS, StormKeys, slack_queue, slack_storm_of
@@ -481,6 +481,69 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     await notifier.show(ids[-1])
     await wait_until(anew, "that it is given up")
     assert len(roots(sandbox)) == 1
+
+
+async def test_a_storm_that_was_let_past_entirely_has_no_digest(
+    store: Store,
+    slack: Slack,
+    scripts: Scripts,
+    template: Path,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    rules = StormRules(threshold=3, loud=frozenset({"critical"}), bypass_per_minute=100, quiet=QUIET)
+    pacing = Pacing(scripts, Pace(timedelta(minutes=1), 1), rules)
+    notifier = made(store, slack, pacing, template)
+    links = StormLinks("https://ack.example.com", ("key",))
+    digests = Digests(pacing.storms, store, slack, pacing, notifier._appearance, links, SECOND)  # noqa: SLF001
+    tending, turns = Tending(pacing.storms, store, digests, QUIET), Turns(pacing, notifier, digests)
+    await come(store, notifier, MANY, "critical")
+    id_ = (await the_storm(client, pacing.storms)).id
+    await everything(turns, pacing, client)
+
+    async def over() -> bool:
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+        return await client.zcard(SLACK_STORMS) == 0
+
+    await wait_until(over, "the end of the storm")
+    assert await client.exists(slack_storm_of("C1"), StormKeys(id_).facts) == 0
+    assert len(roots(sandbox)) == MANY
+
+
+async def test_the_thread_is_told_of_acknowledgements_that_are_taken_back(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    ids = (await come(store, notifier, MANY))[1:]
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+
+    async def told() -> bool:
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+        return not (await the_storm(client, storms)).owes_reopened
+
+    async def replies() -> list[str]:
+        await wait_until(told, "what is open again")
+        digest = digest_of(sandbox)
+        return [reply.body["text"] for reply in sandbox.world.slack.channel("C1").replies(digest["ts"])]
+
+    for command in (Acknowledge("Ada", "link"), Unacknowledge("Ada", "link")):
+        for known in ids[:2]:
+            await store.apply(known, command)
+            await notifier.show(known)
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+    (reply,) = await replies()
+    assert reply.startswith("⏰ 2 incidents that had been acknowledged are open again")
+    assert await replies() == [reply]
 
 
 async def test_a_digest_that_does_not_come_through_is_parked_and_can_be_tried_again(
