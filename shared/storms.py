@@ -212,7 +212,7 @@ class Storms:
         await self._scripts.run(_CARRIED, [keys.facts, keys.wished], [incident_id, int(done)])
 
     async def tend(self, storm: Storm | str, channel: str, quiet: timedelta) -> bool:
-        """End the storm if it has been quiet for `quiet`, and set when it is looked after next. Whether it has just ended."""
+        """End the storm if no more than its threshold joined within `quiet`, and set when it is looked after next. Whether it has just ended."""
         id_ = storm if isinstance(storm, str) else storm.id
         keys = StormKeys(id_)
         return bool(

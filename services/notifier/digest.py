@@ -54,11 +54,10 @@ def plain_digest(storm: Storm, crowd: Crowd, why: str, url: str) -> dict[str, An
 
 def closing_line(storm: Storm) -> dict[str, Any]:
     """What the thread is told at the end."""
-    end = storm.over or storm.last
     text = (
         f"The storm is over: {_count(storm.members)} from {date(storm.begun)} to {date(storm.last)} "
         f"({span(storm.last - storm.begun)}), {storm.singly:,} more posted singly. {totals(storm)}. "
-        f"It was quiet for {span(end - storm.last)}; what is new gets messages of its own again."
+        "What is new gets messages of its own again."
     )
     return {"text": text, "unfurl_links": False, "unfurl_media": False}
 

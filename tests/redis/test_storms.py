@@ -483,6 +483,30 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     assert len(roots(sandbox)) == 1
 
 
+async def test_a_trickle_does_not_keep_a_storm_going(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    storm = await the_storm(client, storms)
+    numbers = iter(range(20))
+
+    async def over() -> bool:
+        await come(store, notifier, 1, "info", first=next(numbers))
+        await asyncio.sleep(QUIET.total_seconds() / 2)
+        await tending.tend(storm.id)
+        found = await storms.load(storm.id)
+        return bool(found and found.over)
+
+    await wait_until(over, "the end of the storm, though something joins again and again", seconds=4)
+
+
 async def test_a_storm_that_was_let_past_entirely_has_no_digest(
     store: Store,
     slack: Slack,

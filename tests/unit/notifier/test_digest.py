@@ -96,7 +96,7 @@ def test_the_closing_line_has_the_totals() -> None:
         "(1 min 1 s)",
         "12 more posted singly",
         "20 escalated",
-        "quiet for 2 min",
+        "messages of its own again",
     ):
         assert part in text
 
