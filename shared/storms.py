@@ -31,6 +31,7 @@ _NOTE = Script.named("storm_note")
 _WISH = Script.named("storm_wish")
 _CARRIED = Script.named("storm_carried")
 _TEND = Script.named("storm_tend")
+_AGAIN = Script.named("storm_again")
 _SETTLE = Script.named("storm_settle")
 
 _STATES = {
@@ -99,6 +100,8 @@ class Storm:
     """The last one's."""
     parked: bool
     """It does not heal by itself."""
+    wanted: bool
+    """Somebody asked for the digest again: should it be gone from Slack, it is posted anew."""
     closed: bool
     """The thread was told that it is over."""
     now: datetime
@@ -234,6 +237,11 @@ class Storms:
         await self._scripts.execute("ZADD", SLACK_STORMS, "XX", "LT", 0, storm)
         return True
 
+    async def want(self, storm: str) -> bool:
+        """Have the digest shown once more, and posted anew if it is gone from Slack. False: there is no such storm (any more)."""
+        keys = [StormKeys(storm).facts, SLACK_STORMS]
+        return bool(await self._scripts.run(_AGAIN, keys, [storm, _milliseconds(STORM_LIFETIME)]))
+
     async def lease(self, storm: str, token: str, lease: timedelta) -> bool:
         """Whether we may post or edit the digest now."""
         key = StormKeys(storm).lease
@@ -271,6 +279,7 @@ def _storm(id_: str, fields: Mapping[str, str], now: datetime) -> Storm:
         retry_at=_moment(fields["retry_at"]) if "retry_at" in fields else None,
         error=fields.get("error", ""),
         parked=fields.get("parked") == "1",
+        wanted="wanted" in fields,
         closed="closed" in fields,
         now=now,
     )

@@ -122,6 +122,7 @@ class Digests:
             "attempts": "",
             "error": "",
             "parked": "",
+            "wanted": "",
         }
         if storm.ts:
             await self._slack.update(storm.place, storm.ts, message)
@@ -227,8 +228,10 @@ class Digests:
 
 def _deleted(storm: Storm) -> Settled:
     """Somebody deleted the digest. While more incidents join, nothing else would tell of them: it is posted anew. After that it is
-    their word; nothing is posted behind their back."""
-    return {"shown": storm.changes, "shown_at": "now"} if storm.over else {"ts": "", "place": "", "look": ""}
+    their word; nothing is posted behind their back, unless somebody asks for it."""
+    if storm.over and not storm.wanted:
+        return {"shown": storm.changes, "shown_at": "now"}
+    return {"ts": "", "place": "", "look": ""}
 
 
 def _again(wait: timedelta) -> dict[str, str | int]:

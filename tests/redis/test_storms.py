@@ -445,8 +445,8 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     store: Store,
     notifier: Notifier,
     turns: Turns,
-    tending: Tending,
     storms: Storms,
+    digests: Digests,
     pacing: Pacing,
     client: Redis,
     slack: Slack,
@@ -456,8 +456,10 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     await everything(turns, pacing, client)
     id_ = (await the_storm(client, storms)).id
 
+    quiet = timedelta(minutes=1)
+
     async def tended() -> None:
-        await tending.tend(id_)
+        await Tending(storms, store, digests, quiet).tend(id_)
         await everything(turns, pacing, client)
 
     async def anew() -> bool:
@@ -475,12 +477,20 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     await come(store, notifier, 1, "info")
     await wait_until(anew, "another digest")
     assert digest_of(sandbox)["text"].startswith("[STORM] 6 of 6 incidents open")
+    quiet = timedelta(0)
     await wait_until(closed, "the end of the storm")
     await slack.delete("C1", digest_of(sandbox)["ts"])
     await store.apply(ids[-1], Acknowledge("Ada", "link"))
     await notifier.show(ids[-1])
     await wait_until(anew, "that it is given up")
     assert len(roots(sandbox)) == 1
+    assert await storms.want(id_)
+    await wait_until(anew, "the digest that somebody wants back")
+    posted = digest_of(sandbox)["ts"]
+    assert await storms.want(id_)
+    await wait_until(anew, "the same, which is there")
+    assert digest_of(sandbox)["ts"] == posted
+    assert not await storms.want("0" * 32)
 
 
 async def test_a_trickle_does_not_keep_a_storm_going(

@@ -48,6 +48,7 @@ STORM = Storm(
     attempts=0,
     error="",
     parked=False,
+    wanted=False,
     closed=False,
     now=BEGUN + timedelta(seconds=62),
 )
