@@ -150,7 +150,7 @@ class StormConfig(Section):
         gt=0,
         le=86_400,
         allow_inf_nan=False,
-        description="A storm is over when no more than `threshold` incidents joined within this time.",
+        description="A storm is over when no more than `threshold` came within this time.",
     )
 
     @property

@@ -214,15 +214,16 @@ class Storms:
         keys = StormKeys(storm)
         await self._scripts.run(_CARRIED, [keys.facts, keys.wished], [incident_id, int(done)])
 
-    async def tend(self, storm: Storm | str, channel: str, quiet: timedelta) -> bool:
-        """End the storm if no more than its threshold joined within `quiet`, and set when it is looked after next. Whether it has just ended."""
+    async def tend(self, storm: Storm | str, channel: str, quiet: timedelta, few: int) -> bool:
+        """End the storm if nothing joined it for `quiet`, or no more than `few` within such a span, and set when it is looked after next.
+        Whether it has just ended."""
         id_ = storm if isinstance(storm, str) else storm.id
         keys = StormKeys(id_)
         return bool(
             await self._scripts.run(
                 _TEND,
                 [keys.facts, keys.wished, SLACK_STORMS, slack_storm_of(channel)],
-                [id_, _milliseconds(quiet), _milliseconds(REFRESH_EVERY)],
+                [id_, _milliseconds(quiet), _milliseconds(REFRESH_EVERY), few],
             )
         )
 

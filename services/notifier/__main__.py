@@ -87,7 +87,7 @@ async def work_for_slack(service: Service, config: Config, redises: Redises, cli
     courier = Courier(client, pacing, appearance, slack.timeout)
     notifier = Notifier(store, pacing, courier, appearance, alarm)
     digests = Digests(pacing.storms, store, client, pacing, appearance, storm_links, slack.timeout, alarm)
-    tending = Tending(pacing.storms, store, digests, slack.storm.quiet)
+    tending = Tending(pacing.storms, store, digests, slack.storm.quiet, slack.storm.threshold)
     turns = Turns(pacing, notifier, digests)
     handle = Refusals(store, client, scripts).before(notifier.handle)
     work = Work(handle, [health.run, lambda: tell_waiting(pacing, service.stopping)])

@@ -59,7 +59,7 @@ def closing_line(storm: Storm) -> dict[str, Any]:
         f"({span(storm.last - storm.begun)}), {storm.singly:,} more posted singly. {totals(storm)}. "
         "What is new gets messages of its own again."
     )
-    return {"text": text, "unfurl_links": False, "unfurl_media": False}
+    return {"text": text}
 
 
 def reopened_line(storm: Storm) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def reopened_line(storm: Storm) -> dict[str, Any]:
         f"⏰ {who}{_count(count)} that had been acknowledged {'are' if count != 1 else 'is'} open again: "
         f"the acknowledgement lapsed, or was taken back. {storm.open:,} open now"
     )
-    return {"text": text, "unfurl_links": False, "unfurl_media": False}
+    return {"text": text}
 
 
 def headline(storm: Storm, crowd: Crowd) -> str:
@@ -207,6 +207,4 @@ def _arguments(storm: Storm, text: str, attachments: list[dict[str, Any]]) -> di
         "text": text,
         "attachments": attachments,
         "metadata": {"event_type": "ackstream_storm", "event_payload": payload},
-        "unfurl_links": False,
-        "unfurl_media": False,
     }

@@ -17,11 +17,13 @@ AT_ONCE = 16
 
 
 class Tending:
-    def __init__(self, storms: Storms, store: Store, digests: Digests, quiet: timedelta) -> None:
+    def __init__(self, storms: Storms, store: Store, digests: Digests, quiet: timedelta, few: int) -> None:
+        """A storm is over when no more than `few` joined it within `quiet`."""
         self._storms = storms
         self._store = store
         self._digests = digests
         self._quiet = quiet
+        self._few = few
         self._log = structlog.get_logger()
 
     async def tend(self, storm_id: str) -> None:
@@ -31,7 +33,8 @@ class Tending:
             await self._carry_out(storm, storm.wish)
         if storm and storm.is_owed:
             await self._digests.show(storm)
-        if await self._storms.tend(storm_id, storm.channel if storm else "", self._quiet) and storm:
+        channel = storm.channel if storm else ""
+        if await self._storms.tend(storm_id, channel, self._quiet, self._few) and storm:
             self._log.info("storm_over", storm=storm.id, channel=storm.channel, members=storm.members)
 
     async def _carry_out(self, storm: Storm, wish: Wish) -> None:

@@ -28,7 +28,7 @@ local threshold = tonumber(ARGV[7])
 if not is_first or storm ~= '' or threshold == 0 then return {'wait', ''} end
 if redis.call('ZCOUNT', KEYS[3], score(LOUD, 0), '(' .. score(NOT_FIRST, 0)) <= threshold then return {'wait', ''} end
 redis.call('SET', KEYS[5], ARGV[10], 'PX', ARGV[9] + 60000)
-redis.call('HSET', KEYS[8], 'channel', ARGV[3], 'begun', now, 'last', now, 'crowded', now, 'threshold', threshold)
+redis.call('HSET', KEYS[8], 'channel', ARGV[3], 'begun', now, 'last', now)
 redis.call('PEXPIRE', KEYS[8], ARGV[11])
 redis.call('ZADD', KEYS[7], now + ARGV[9], ARGV[10])
 redis.call('PEXPIRE', KEYS[7], ARGV[11])

@@ -25,9 +25,6 @@ redis.call('HSET', KEYS[2], id, table.concat({version, state, recorded, overflow
 if not known then
   redis.call('HINCRBY', KEYS[1], 'members', 1)
   redis.call('HSET', KEYS[1], 'last', now)
-  if redis.call('HINCRBY', KEYS[1], 'since_crowded', 1) > tonumber(redis.call('HGET', KEYS[1], 'threshold') or 0) then
-    redis.call('HSET', KEYS[1], 'crowded', now, 'since_crowded', 0)
-  end
   redis.call('ZINCRBY', KEYS[3], 1, name)
 end
 local changed = not known or was.state ~= state or was.recorded ~= recorded

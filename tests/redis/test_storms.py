@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,8 @@ from tests.waiting import wait_until
 
 MANY = 6
 QUIET = timedelta(seconds=0.6)
+FEW = 3
+"""That join within QUIET."""
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +71,7 @@ def digests(store: Store, slack: Slack, pacing: Pacing, notifier: Notifier) -> D
 
 @pytest.fixture
 def tending(storms: Storms, store: Store, digests: Digests) -> Tending:
-    return Tending(storms, store, digests, QUIET)
+    return Tending(storms, store, digests, QUIET, FEW)
 
 
 @pytest.fixture
@@ -259,6 +262,31 @@ async def test_who_joins_is_counted_also_when_its_worker_dies_before_it_could(
     await notifier.handle(Entry("1-1", {b"type": event.type.encode(), b"incident": late.encode()}))
     storm = await the_storm(client, storms)
     assert (storm.members, storm.overflow) == (MANY, 1)
+
+
+async def test_what_comes_now_and_then_does_not_keep_a_storm_alive(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_, number = (await the_storm(client, storms)).id, count(100)
+
+    async def over() -> bool:
+        (late,) = await come(store, notifier, 1, first=next(number))
+        assert (await now(store, late)).digest
+        await everything(turns, pacing, client)
+        await tending.tend(id_)
+        storm = await storms.load(id_)
+        return storm is not None and storm.over is not None
+
+    await wait_until(over, "the end of the storm", every=QUIET.total_seconds() / 2.5)
 
 
 async def test_a_storm_ends_when_it_has_been_quiet_and_the_thread_is_told(
@@ -459,7 +487,7 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     quiet = timedelta(minutes=1)
 
     async def tended() -> None:
-        await Tending(storms, store, digests, quiet).tend(id_)
+        await Tending(storms, store, digests, quiet, FEW).tend(id_)
         await everything(turns, pacing, client)
 
     async def anew() -> bool:
@@ -493,30 +521,6 @@ async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rag
     assert not await storms.want("0" * 32)
 
 
-async def test_a_trickle_does_not_keep_a_storm_going(
-    store: Store,
-    notifier: Notifier,
-    turns: Turns,
-    tending: Tending,
-    storms: Storms,
-    pacing: Pacing,
-    client: Redis,
-) -> None:
-    await come(store, notifier, MANY)
-    await everything(turns, pacing, client)
-    storm = await the_storm(client, storms)
-    numbers = iter(range(20))
-
-    async def over() -> bool:
-        await come(store, notifier, 1, "info", first=next(numbers))
-        await asyncio.sleep(QUIET.total_seconds() / 2)
-        await tending.tend(storm.id)
-        found = await storms.load(storm.id)
-        return bool(found and found.over)
-
-    await wait_until(over, "the end of the storm, though something joins again and again", seconds=4)
-
-
 async def test_a_storm_that_was_let_past_entirely_has_no_digest(
     store: Store,
     slack: Slack,
@@ -530,7 +534,7 @@ async def test_a_storm_that_was_let_past_entirely_has_no_digest(
     notifier = made(store, slack, pacing, template)
     links = StormLinks("https://ack.example.com", ("key",))
     digests = Digests(pacing.storms, store, slack, pacing, notifier._appearance, links, SECOND)  # noqa: SLF001
-    tending, turns = Tending(pacing.storms, store, digests, QUIET), Turns(pacing, notifier, digests)
+    tending, turns = Tending(pacing.storms, store, digests, QUIET, FEW), Turns(pacing, notifier, digests)
     await come(store, notifier, MANY, "critical")
     id_ = (await the_storm(client, pacing.storms)).id
     await everything(turns, pacing, client)
