@@ -3,13 +3,13 @@
 import asyncio
 from pathlib import Path
 
-import httpx
 from starlette.applications import Starlette
 
 from services.escalator.escalator import Escalator
 from services.escalator.expiry import Expiry
+from services.escalator.instances import Instances
 from services.escalator.servicenow import ServiceNow
-from shared.config import Config, ServiceNowConfig
+from shared.config import Config
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
@@ -26,9 +26,8 @@ GROUP = "escalator"
 async def serve(service: Service, config: Config) -> None:
     redises, keys = Redises.of(config.redis), Keys()
     store, settings = Store(redises.scripts, config.rules), config.oncall.servicenow
-    client, wake = http_client(settings), asyncio.Event()
-    servicenow = ServiceNow(client, settings.table, settings.timeout)
-    escalator = Escalator(store, servicenow, settings.instance, settings.timeout, wake.set)
+    instances, wake = Instances.of(settings), asyncio.Event()
+    escalator = Escalator(store, ServiceNow(settings.table), instances, settings.timeout, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
     poller = Poller(
@@ -48,19 +47,8 @@ async def serve(service: Service, config: Config) -> None:
         checks["deadlines"] = poller.check
     app = Starlette(routes=health_routes(readiness(service, redises, **checks)))
     await service.run(app, config.escalator.host, config.escalator.health_port, jobs)
-    await client.aclose()
+    await instances.close()
     await redises.close()
-
-
-def http_client(settings: ServiceNowConfig) -> httpx.AsyncClient:
-    """TLS is verified, redirects are not followed, and the credentials go to the configured instances only."""
-    password = settings.password.get_secret_value() if settings.password else ""
-    return httpx.AsyncClient(
-        auth=httpx.BasicAuth(settings.username or "", password),
-        timeout=settings.timeout.total_seconds(),
-        follow_redirects=False,
-        limits=httpx.Limits(max_connections=100),
-    )
 
 
 def run(config_path: Path | None = None) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from services.escalator.instances import Instances
 from services.escalator.servicenow import EscalationError, Row, ServiceNow
 from shared import metrics
 from shared.backoff import NEEDS_PERSON, backoff
@@ -33,19 +34,19 @@ SOON = timedelta(seconds=1.5)
 
 
 class Escalator:
-    """`instance`: name and URL of the instance to write to; the default one for None and for names no longer configured."""
+    """`timeout`: of one call to ServiceNow."""
 
     def __init__(
         self,
         store: Store,
         servicenow: ServiceNow,
-        instance: Callable[[str | None], tuple[str | None, str]],
+        instances: Instances,
         timeout: timedelta,
         wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._servicenow = servicenow
-        self._instance = instance
+        self._instances = instances
         self._timeout = timeout
         # Looking and writing, each with its own time limit, and time to commit. An attempt is over before its lease is.
         self._lease = 2 * timeout + TIME_TO_COMMIT
@@ -92,13 +93,13 @@ class Escalator:
 
     async def _attempt(self, incident: Incident, token: str, started: float) -> Command:
         """Look for the record; write it when it is not there and we may. `started`: monotonic time before the claim."""
-        name, url = self._instance(incident.call.instance)
-        if name != incident.call.instance:
+        instance = self._instances.named(incident.call.instance)
+        if instance.name != incident.call.instance:
             self._log.warning(
                 "instance_not_configured", incident=incident.id, instance=incident.call.instance
             )
         try:
-            row = await self._servicenow.find(url, incident.id)
+            row = await self._servicenow.find(instance, incident.id)
         except EscalationError as error:
             return _failed(incident, token, error, doubt=_doubt_left(incident))
         if row is None:
@@ -106,12 +107,12 @@ class Escalator:
                 return refusal
             fields = fields_of(incident, _claimed_at(incident))
             try:
-                row = await self._servicenow.create(url, incident.id, fields)
+                row = await self._servicenow.create(instance, incident.id, fields)
             except EscalationError as error:
                 return _failed(incident, token, error, doubt=_doubt_after(error))
-        link = self._servicenow.link(url, row)
+        link = self._servicenow.link(instance, row)
         at = _claimed_at(incident) + timedelta(seconds=time.monotonic() - started)
-        return RecordWritten(token, record_of(row, link, name, at))
+        return RecordWritten(token, record_of(row, link, instance.name, at))
 
     def _why_not_write(self, incident: Incident, token: str, started: float) -> Command | None:
         """The record is not there. None: write it."""

@@ -4,7 +4,6 @@ Success is 201 and JSON and a sys_id and our correlation_id. Nothing here repeat
 credential. https://www.servicenow.com/docs: Table API; the rest was found by experiment.
 """
 
-import asyncio
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from services.escalator.instances import Instance
 from shared.identity import is_incident_id
 
 
@@ -60,14 +60,10 @@ NEEDS_PERSON = (400, 401, 403, 404)
 
 
 class ServiceNow:
-    """`timeout` is for each call as a whole. The client's connections are shared by all instances."""
-
-    def __init__(self, client: httpx.AsyncClient, table: str, timeout: timedelta) -> None:
-        self._client = client
+    def __init__(self, table: str) -> None:
         self._table = table
-        self._timeout = timeout.total_seconds()
 
-    async def find(self, instance_url: str, incident_id: str) -> Row | None:
+    async def find(self, instance: Instance, incident_id: str) -> Row | None:
         """Our record, if it is there. Raises EscalationError, never in doubt: looking changes nothing."""
         query = {
             "sysparm_query": f"correlation_id={_hex(incident_id)}",
@@ -75,7 +71,7 @@ class ServiceNow:
             "sysparm_limit": "1",
         }
         try:
-            response = await self._request("GET", self._url(instance_url), params=query)
+            response = await self._request(instance, "GET", params=query)
         except (httpx.HTTPError, TimeoutError) as error:
             raise EscalationError(f"cannot look for the record: {_words(error)}") from None
         rows = _result(response, 200)
@@ -85,11 +81,11 @@ class ServiceNow:
         ours = [row for row in rows if row.get("correlation_id") == incident_id]
         return _row(ours[0]) if ours else None
 
-    async def create(self, instance_url: str, incident_id: str, fields: dict[str, str]) -> Row:
+    async def create(self, instance: Instance, incident_id: str, fields: dict[str, str]) -> Row:
         """Insert the record. Raises EscalationError."""
         body = {**fields, "correlation_id": _hex(incident_id)}
         try:
-            response = await self._request("POST", self._url(instance_url), json=body)
+            response = await self._request(instance, "POST", json=body)
         except NOT_SENT as error:
             raise EscalationError(_words(error)) from None
         except (httpx.HTTPError, TimeoutError) as error:
@@ -107,18 +103,12 @@ class ServiceNow:
             )
         return row
 
-    def link(self, instance_url: str, row: Row) -> str:
+    def link(self, instance: Instance, row: Row) -> str:
         """Where people see the record."""
-        return f"{instance_url}/nav_to.do?uri={quote(f'{self._table}.do?sys_id={row.sys_id}', safe='')}"
+        return f"{instance.url}/nav_to.do?uri={quote(f'{self._table}.do?sys_id={row.sys_id}', safe='')}"
 
-    def _url(self, instance_url: str) -> str:
-        return f"{instance_url}/api/now/table/{self._table}"
-
-    async def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
-        async with asyncio.timeout(self._timeout):
-            return await self._client.request(
-                method, url, headers={"Accept": "application/json"}, **arguments
-            )
+    async def _request(self, instance: Instance, method: str, **arguments: Any) -> httpx.Response:
+        return await instance.request(method, f"/api/now/table/{self._table}", **arguments)
 
 
 def _result(response: httpx.Response, expected: int) -> Any:
