@@ -4,18 +4,18 @@ All values are valid by themselves; what must be given together is checked where
 so that no log line, `repr` or traceback shows them. `docs/configuration.md` is made from the descriptions.
 """
 
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from shared.commands import Flapping, Rules
 from shared.config_access import AccessConfig
+from shared.config_record import RecordConfig
 from shared.config_routes import Match, Mention
-from shared.config_section import Section, lower
+from shared.config_section import Section, distinct, lower
 from shared.config_values import (
     BaseUrl,
     Concurrency,
@@ -29,8 +29,6 @@ from shared.config_values import (
 )
 from shared.matchers import Matcher
 
-_Value = TypeVar("_Value")
-
 EVERYWHERE = "0.0.0.0"  # noqa: S104  in a container the port is reachable only where it is published
 PROVIDERS = ("servicenow", "aws_incident_manager", "pagerduty", "incident_io")
 """Versus' on-call providers. Ours is the first; the others are known so that a file that names them can be explained."""
@@ -40,18 +38,6 @@ def _provider(name: str) -> str:
     if name not in PROVIDERS:
         raise ValueError("should be servicenow")
     return name
-
-
-def _table(name: str) -> str:
-    if not re.fullmatch("[a-z0-9_]+", name):
-        raise ValueError("should be a table name: lower-case letters, digits and _")
-    return name
-
-
-def _distinct(by_name: dict[str, _Value]) -> dict[str, _Value]:
-    if len({name.lower() for name in by_name}) < len(by_name):
-        raise ValueError("has two names that differ only in upper and lower case")
-    return by_name
 
 
 def _one_or_more(value: Any) -> Any:
@@ -223,18 +209,17 @@ class AlertConfig(Section):
     slack: SlackConfig = SlackConfig()
 
 
-class ServiceNowConfig(AccessConfig):
+class ServiceNowConfig(RecordConfig, AccessConfig):
     instance_url: BaseUrl | None = Field(
         None,
         description="Base URL of the instance, `https://dev12345.service-now.com`. Required when on-call is enabled.",
     )
-    table: Annotated[str, AfterValidator(_table)] = Field("incident", description="Table of the records.")
-    other_instance_urls: Annotated[dict[str, BaseUrl], AfterValidator(_distinct)] = Field(
+    other_instance_urls: Annotated[dict[str, BaseUrl], AfterValidator(distinct)] = Field(
         {},
         description="Further instances by name, for `?servicenow_other_instance=NAME`. They get the same user name and "
         "password, unless `access_by_instance` has others for them. Entries without a value are left out.",
     )
-    access_by_instance: Annotated[dict[str, AccessConfig], AfterValidator(_distinct)] = Field(
+    access_by_instance: Annotated[dict[str, AccessConfig], AfterValidator(distinct)] = Field(
         {},
         description="By the name of a further instance: who we are there. Credentials given here replace all of those above.",
     )

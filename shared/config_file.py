@@ -31,6 +31,7 @@ SLACK = ("alert", "slack")
 SERVICENOW = ("oncall", "servicenow")
 INSTANCES = (*SERVICENOW, "other_instance_urls")
 ACCESS = (*SERVICENOW, "access_by_instance")
+BY_INSTANCE = (ACCESS, (*SERVICENOW, "fields_by_instance"), (*SERVICENOW, "table_by_instance"))
 
 _SENTENCES = {
     "missing": "is required",
@@ -54,10 +55,11 @@ _BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at mos
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """`warnings`: what is not as its writer may have meant it, and does not keep us from starting."""
+    """`warnings`: what is not as its writer may have meant it, and does not keep us from starting. `lines`: where each key stands."""
 
     config: Config
     warnings: tuple[str, ...]
+    lines: dict[config_errors.Path, int]
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
@@ -72,7 +74,8 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
         raise ConfigError(in_line_order([*problems, *_told(written, variables, error)])) from None
     if problems:
         raise ConfigError(in_line_order(problems))
-    return LoadedConfig(_with_template(config, path), (*warnings, *_advice(config)))
+    lines = {key: place.line for key, place in written.places.items() if place.line is not None}
+    return LoadedConfig(_with_template(config, path), (*warnings, *_advice(config)), lines)
 
 
 def _read(path: Path) -> str:
@@ -148,10 +151,10 @@ def _instances(written: Draft) -> Iterator[str]:
 
 
 def _strangers(written: Draft) -> Iterator[Problem]:
-    """Access to instances that nobody has named."""
+    """What is said of instances that nobody has named."""
     named = {path[-1].lower(): path[-1] for path in written.places if path[:-1] == INSTANCES}
     for path in written.places:
-        if path[:-1] == ACCESS and path[-1].lower() not in named:
+        if path[:-1] in BY_INSTANCE and path[-1].lower() not in named:
             known = ", ".join(named.values()) or "none"
             yield written.problem(
                 path, f"is no instance of oncall.servicenow.other_instance_urls; there: {known}"

@@ -1,8 +1,10 @@
 """What every block of the configuration has in common."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+
+Value = TypeVar("Value")
 
 
 class Section(BaseModel):
@@ -12,3 +14,10 @@ class Section(BaseModel):
 def lower(value: Any) -> Any:
     """Before validation: people write words as they like."""
     return value.lower() if isinstance(value, str) else value
+
+
+def distinct(by_name: dict[str, Value]) -> dict[str, Value]:
+    """After validation: names of instances are found ignoring case."""
+    if len({name.lower() for name in by_name}) < len(by_name):
+        raise ValueError("has two names that differ only in upper and lower case")
+    return by_name

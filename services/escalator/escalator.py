@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.escalator.instances import Instances
+from services.escalator.flaws import tell_flaws, tell_refusal
+from services.escalator.instances import Instance, Instances
+from services.escalator.mapping import Mappings, default_fields
 from services.escalator.servicenow import EscalationError, Row, ServiceNow
 from shared import metrics
 from shared.backoff import NEEDS_PERSON, backoff
@@ -18,7 +20,6 @@ from shared.incident import Incident, Record
 from shared.keys import OPEN_LIFETIME
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
-from shared.wording import lateness
 
 SERVER_GRACE = timedelta(seconds=65)
 """ServiceNow may finish a transaction up to 60 s after we stopped waiting for it."""
@@ -41,12 +42,14 @@ class Escalator:
         store: Store,
         servicenow: ServiceNow,
         instances: Instances,
+        mappings: Mappings,
         timeout: timedelta,
         wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._servicenow = servicenow
         self._instances = instances
+        self._mappings = mappings
         self._timeout = timeout
         # Looking and writing, each with its own time limit, and time to commit. An attempt is over before its lease is.
         self._lease = 2 * timeout + TIME_TO_COMMIT
@@ -105,9 +108,8 @@ class Escalator:
         if row is None:
             if refusal := self._why_not_write(incident, token, started):
                 return refusal
-            fields = fields_of(incident, _claimed_at(incident))
             try:
-                row = await self._servicenow.create(instance, incident.id, fields)
+                row = await self._write(instance, incident, started)
             except EscalationError as error:
                 return _failed(incident, token, error, doubt=_doubt_after(error))
         link = self._servicenow.link(instance, row)
@@ -124,10 +126,28 @@ class Escalator:
             error = incident.escalation.error or "an earlier attempt was cut short"
             again = LOOK_AGAIN if doubt <= SERVER_GRACE + self._lease else NEEDS_PERSON
             return EscalationFailed(token, error, min(again, doubt), doubt=doubt, looked_only=True)
-        if time.monotonic() - started > (self._lease - self._timeout).total_seconds():
-            # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
+        if self._is_late(started):
             return EscalationFailed(token, "stalled before the request", timedelta(0), looked_only=True)
         return None
+
+    def _is_late(self, started: float) -> bool:
+        """We were stalled: somebody else may have taken over by the time that a request of ours arrives."""
+        return time.monotonic() - started > (self._lease - self._timeout).total_seconds()
+
+    async def _write(self, instance: Instance, incident: Incident, started: float) -> Row:
+        """With the fields that are configured; where ServiceNow refuses them, with the default ones. Raises EscalationError."""
+        at = _claimed_at(incident)
+        fields, default = self._mappings.render(incident, at, instance.name), default_fields(incident, at)
+        tell_flaws(incident.id, fields.flaws)
+        try:
+            return await self._servicenow.create(instance, incident.id, fields.values)
+        except EscalationError as error:
+            if not error.refused or fields.values == default or self._is_late(started):
+                raise
+            refusal = str(error)
+        row = await self._servicenow.create(instance, incident.id, default)
+        tell_refusal(incident.id, refusal, [field for field, _ in fields.values.items() - default.items()])
+        return row
 
     def _report(self, incident: Incident, outcome: Command, reason: Reason) -> None:
         metrics.ESCALATIONS.labels(reason).inc()
@@ -142,13 +162,6 @@ class Escalator:
 
 def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record:
     return Record(sys_id=row.sys_id, number=row.number, url=link, instance=instance, at=at)
-
-
-def fields_of(incident: Incident, at: datetime) -> dict[str, str]:
-    """The fields, beside its correlation_id, of a record that is written at `at`. After an outage its reader must know that it is
-    no news."""
-    late = lateness(incident.lateness(at))
-    return {"short_description": f"Incident {incident.id}" + (f" (escalated {late})" if late else "")}
 
 
 def _failed(

@@ -5,6 +5,7 @@ credential. https://www.servicenow.com/docs: Table API; the rest was found by ex
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,7 @@ class EscalationError(Exception):
 
     `in_doubt`: the record may exist, or come to exist, all the same. `unseen`: it was most likely written, and we are not shown
     it, so that looking can never tell; writing again would make another one each time. `needs_person`: it will not heal by itself.
+    `refused`: the request was understood, and what is in it not liked; with other fields it may be.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class EscalationError(Exception):
         in_doubt: bool = False,
         unseen: bool = False,
         needs_person: bool = False,
+        refused: bool = False,
         retry_after: timedelta = timedelta(0),
     ) -> None:
         super().__init__(message)
         self.in_doubt = in_doubt
         self.unseen = unseen
         self.needs_person = needs_person or unseen
+        self.refused = refused
         self.retry_after = retry_after
 
 
@@ -56,11 +60,16 @@ GATEWAY_LOST_IT = (502, 504)
 ASLEEP = " (is the instance asleep?)"
 """A hibernating developer instance answers 200 and HTML."""
 
+REFUSED = (400, 403)
+"""The second, too: an instance's business rules and data policies answer it."""
+
 NEEDS_PERSON = (400, 401, 403, 404)
 
 
 class ServiceNow:
-    def __init__(self, table: str) -> None:
+    """`table`: that of the instance with a name, or None for the default one."""
+
+    def __init__(self, table: Callable[[str | None], str]) -> None:
         self._table = table
 
     async def find(self, instance: Instance, incident_id: str) -> Row | None:
@@ -105,10 +114,10 @@ class ServiceNow:
 
     def link(self, instance: Instance, row: Row) -> str:
         """Where people see the record."""
-        return f"{instance.url}/nav_to.do?uri={quote(f'{self._table}.do?sys_id={row.sys_id}', safe='')}"
+        return f"{instance.url}/nav_to.do?uri={quote(f'{self._table(instance.name)}.do?sys_id={row.sys_id}', safe='')}"
 
     async def _request(self, instance: Instance, method: str, **arguments: Any) -> httpx.Response:
-        return await instance.request(method, f"/api/now/table/{self._table}", **arguments)
+        return await instance.request(method, f"/api/now/table/{self._table(instance.name)}", **arguments)
 
 
 def _result(response: httpx.Response, expected: int) -> Any:
@@ -119,6 +128,7 @@ def _result(response: httpx.Response, expected: int) -> Any:
             f"answered {status}{_detail(response)}{_asleep(response)}",
             in_doubt=status in GATEWAY_LOST_IT,
             needs_person=status in NEEDS_PERSON or response.is_redirect,
+            refused=status in REFUSED,
             retry_after=_retry_after(response),
         )
     try:

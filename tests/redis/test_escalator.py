@@ -19,7 +19,7 @@ from shared.incident import State
 from shared.keys import OPEN_LIFETIME, Keys
 from shared.redis_client import Scripts
 from shared.store import Store
-from tests.episodes import notification, resolved
+from tests.episodes import notification, resolved, unmapped
 from tests.redis import conftest
 from tests.redis.conftest import Stall, now
 
@@ -37,7 +37,9 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:
     instances = Instances(Instance(None, url, client, SECOND))
-    return Escalator(store, ServiceNow("incident"), instances, SECOND, wake=lambda: None)
+    return Escalator(
+        store, ServiceNow(lambda _: "incident"), instances, unmapped(), SECOND, wake=lambda: None
+    )
 
 
 @pytest.fixture

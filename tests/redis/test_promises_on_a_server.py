@@ -58,7 +58,7 @@ from shared.links import AckLinks
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.store import Store
 from shared.stream import Entry
-from tests.episodes import MINUTE, NOON, alert, notification, resolved
+from tests.episodes import MINUTE, NOON, alert, notification, resolved, unmapped
 from tests.faults.conftest import many
 from tests.redis.outside import (
     SECOND,
@@ -146,7 +146,7 @@ class Promises(RuleBasedStateMachine):
         servicenow: Any = ServiceNowOutside(self.world)
         unused: Any = None
         instances = Instances(Instance(None, "https://x", unused, TIMEOUT))
-        return Escalator(self.store, servicenow, instances, TIMEOUT, wake=lambda: None)
+        return Escalator(self.store, servicenow, instances, unmapped(), TIMEOUT, wake=lambda: None)
 
     async def begin(
         self,

@@ -50,7 +50,7 @@ async def test_each_instance_gets_its_own_credentials_and_the_others_the_shared_
     instances: Instances, sandbox: Running
 ) -> None:
     for name in (None, "INFRA", "app"):
-        assert await ServiceNow("incident").find(instances.named(name), ID) is None
+        assert await ServiceNow(lambda _: "incident").find(instances.named(name), ID) is None
     assert callers(sandbox) == [
         ("GET main/incident", "ackstream", True),
         ("GET infra/incident", "infra-user", True),
@@ -71,7 +71,7 @@ async def test_an_answer_cannot_send_us_elsewhere(instances: Instances, sandbox:
         sandbox.world.faults.add(Fault(target="servicenow", kind="redirect", url=away))
         for name in (None, "infra", "app"):
             with pytest.raises(EscalationError, match="redirect"):
-                await ServiceNow("incident").find(instances.named(name), ID)
+                await ServiceNow(lambda _: "incident").find(instances.named(name), ID)
         assert list(elsewhere.world.servicenow.calls.entries) == []
 
 

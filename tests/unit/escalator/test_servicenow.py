@@ -39,7 +39,7 @@ def main(sandbox: Running, http: httpx.AsyncClient) -> Instance:
 
 @pytest.fixture
 def servicenow() -> ServiceNow:
-    return ServiceNow("incident")
+    return ServiceNow(lambda _: "incident")
 
 
 def misbehave(sandbox: Running, kind: str, match: str = "POST", **more: object) -> None:
