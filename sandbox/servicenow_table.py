@@ -16,6 +16,7 @@ COLUMNS = frozenset(INCIDENT_COLUMNS.split())
 REFERENCES = {
     "assigned_to": "sys_user",
     "assignment_group": "sys_user_group",
+    "business_service": "cmdb_ci_service",
     "caller_id": "sys_user",
     "closed_by": "sys_user",
     "cmdb_ci": "cmdb_ci",
@@ -25,7 +26,13 @@ REFERENCES = {
     "sys_domain": "sys_user_group",
 }
 # Longer values are cut without a word.
-LENGTHS = {"short_description": 160, "correlation_id": 100, "correlation_display": 100, "close_notes": 4000}
+LENGTHS = {
+    "short_description": 160,
+    "description": 4000,
+    "correlation_id": 100,
+    "correlation_display": 100,
+    "close_notes": 4000,
+}
 JOURNALS = ("comments", "work_notes")
 READ_ONLY = ("sys_id", "number", "sys_created_on", "sys_created_by", "sys_mod_count")
 DEFAULTS = {

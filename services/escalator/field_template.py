@@ -19,6 +19,8 @@ MAX_RENDERED = 100_000
 STAMP = "%Y-%m-%d %H:%M:%S"
 """How ServiceNow takes a moment, in UTC."""
 
+_BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+
 _CODE = re.compile(r"\[(?=/?code\])", re.IGNORECASE)
 """In comments and work notes what stands in [code] is HTML. An alert may not bring any; a template may."""
 
@@ -43,11 +45,12 @@ class FieldTemplate:
     def render(self, names: Mapping[str, Any]) -> tuple[str, bool]:
         """The text, perhaps empty, and whether it was cut. Raises FieldError."""
         try:
-            text = clean(generated(self._template, names, MAX_RENDERED)).strip()
+            text = clean(generated(self._template, names, MAX_RENDERED))
         except Exception as error:
             line = failed_line(error, _PLACE)
             where = f" in line {line}" if line > 1 else ""
             raise FieldError(f"the template fails{where}: {type(error).__name__}: {error}") from error
+        text = _BLANK_LINES.sub("\n\n", text).strip()
         return shortened(text, self._longest), len(text) > self._longest
 
 
