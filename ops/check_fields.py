@@ -66,6 +66,7 @@ def _of_template(source: str, longest: int, samples: Mapping[str, Incident]) -> 
 
 def _of_required(settings: ServiceNowConfig, samples: Mapping[str, Incident]) -> Iterator[tuple[Path, str]]:
     mappings = Mappings(settings, lambda incident: _escalation(incident).page_url, CONSOLE)
+    found: dict[tuple[Path, str], str] = {}
     for instance in (None, *settings.other_instance_urls):
         records = {
             sample: mappings.render(incident, _escalation(incident).at, instance).values
@@ -73,7 +74,11 @@ def _of_required(settings: ServiceNowConfig, samples: Mapping[str, Incident]) ->
         }
         for field in settings.required_fields:
             if without := [sample for sample, values in records.items() if not values.get(field)]:
-                yield _missing(settings, field, instance, ", ".join(without))
+                path, message = _missing(settings, field, instance, ", ".join(without))
+                found.setdefault(
+                    (path, field), message
+                )  # what is empty everywhere need not be told of each instance
+    yield from ((path, message) for (path, _), message in found.items())
 
 
 def _missing(settings: ServiceNowConfig, field: str, instance: str | None, samples: str) -> tuple[Path, str]:
