@@ -75,9 +75,8 @@ def _of_required(settings: ServiceNowConfig, samples: Mapping[str, Incident]) ->
         for field in settings.required_fields:
             if without := [sample for sample, values in records.items() if not values.get(field)]:
                 path, message = _missing(settings, field, instance, ", ".join(without))
-                found.setdefault(
-                    (path, field), message
-                )  # what is empty everywhere need not be told of each instance
+                # What is empty everywhere need not be told of each instance.
+                found.setdefault((path, field), message)
     yield from ((path, message) for (path, _), message in found.items())
 
 

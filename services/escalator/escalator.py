@@ -142,11 +142,17 @@ class Escalator:
         try:
             return await self._servicenow.create(instance, incident.id, fields.values)
         except EscalationError as error:
-            if not error.refused or fields.values == default or self._is_late(started):
+            if not error.refused or fields.values == default:
                 raise
-            refusal = str(error)
+            refusal = error
+        # A rule may have refused what was already inserted: as ever, only who has looked may write.
+        if row := await self._servicenow.find(instance, incident.id):
+            return row
+        if self._is_late(started):
+            raise refusal
         row = await self._servicenow.create(instance, incident.id, default)
-        tell_refusal(incident.id, refusal, [field for field, _ in fields.values.items() - default.items()])
+        refused = [field for field, _ in fields.values.items() - default.items()]
+        tell_refusal(incident.id, str(refusal), refused)
         return row
 
     def _report(self, incident: Incident, outcome: Command, reason: Reason) -> None:

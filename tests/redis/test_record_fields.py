@@ -175,6 +175,16 @@ async def test_without_fields_of_its_own_a_refused_record_is_not_written_twice(
     assert incident.escalation.parked
 
 
+async def test_a_record_that_was_refused_after_it_was_written_is_not_written_again(
+    store: Store, http: httpx.AsyncClient, sandbox: Running
+) -> None:
+    fault = Fault(target="servicenow", kind="status", status=403, match="POST", count=1, after=True)
+    sandbox.world.faults.add(fault)
+    incident = await escalated(store, http, sandbox, fields=FIELDS)
+    assert [row["urgency"] for row in sandbox.world.servicenow.rows("main", "incident")] == ["1"]
+    assert incident.state is State.ESCALATED
+
+
 async def test_an_answer_that_was_lost_is_not_followed_by_a_second_record(
     store: Store, http: httpx.AsyncClient, sandbox: Running
 ) -> None:
