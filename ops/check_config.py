@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
+from ops.check_fields import field_problems
 from services.ingest.documents import read_documents
 from services.ingest.parsing import parse_document
 from services.notifier.__main__ import look
@@ -33,7 +34,9 @@ def check(path: Path) -> Report:
         loaded = load_config(path)
     except ConfigError as error:
         return Report(tuple(str(problem) for problem in error.problems))
-    return Report(tuple(_template_problems(loaded.config)), loaded.warnings)
+    incidents = {name: sample_incident(raw, datetime.now(UTC))[0] for name, raw in sorted(samples().items())}
+    problems = [*_template_problems(loaded.config), *map(str, field_problems(loaded, str(path), incidents))]
+    return Report(tuple(problems), loaded.warnings)
 
 
 def samples() -> dict[str, bytes]:

@@ -38,7 +38,8 @@ class Instance:
 
 
 class ServiceNow:
-    """All instances; one comes to be when it is first named. `tables` adds custom tables: name to number prefix."""
+    """All instances; one comes to be when it is first named. `tables` adds custom tables: name to number prefix. `users`: user
+    name and password by instance, where they are not those of all."""
 
     def __init__(
         self,
@@ -46,10 +47,12 @@ class ServiceNow:
         user: str = "ackstream",
         password: str = "sandbox",
         tables: Mapping[str, str] | None = None,
+        users: Mapping[str, tuple[str, str]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.user = user
         self.password = password
+        self.users = dict(users or {})
         self._tables = TABLES | dict(tables or {})
         self._clock = clock
         self.calls = CallLog()
@@ -64,6 +67,9 @@ class ServiceNow:
 
     def instance(self, name: str) -> Instance:
         return self.instances.setdefault(name, Instance(name, self._tables))
+
+    def knows(self, instance: str, user: str, password: str) -> bool:
+        return (user, password) == self.users.get(instance, (self.user, self.password))
 
     def rows(self, instance: str = "main", table: str = "incident") -> list[dict[str, str]]:
         """A table's rows as plain values, oldest first: the short way for tests."""

@@ -30,7 +30,7 @@ class ServiceNowApi:
     async def answer(self, request: Request) -> Response:
         where = request.path_params
         instance, table, sys_id = where["instance"], where["table"], where.get("sys_id", "")
-        call = self._log(request, "/".join(part for part in (instance, table, sys_id) if part))
+        call = self._log(request, instance, "/".join(part for part in (instance, table, sys_id) if part))
         body = await request.body()
         call.arguments |= _object(body) or {}
         rows = Rows(self._world.servicenow, instance, table, f"{request.base_url}servicenow/{instance}")
@@ -47,10 +47,10 @@ class ServiceNowApi:
         deed = Deed("servicenow", words, commit=commit, refuse=_refuse, lie=lambda: commit(lie=True))
         return await treat(deed, call, self._world.faults, request)
 
-    def _log(self, request: Request, place: str) -> Call:
+    def _log(self, request: Request, instance: str, place: str) -> Call:
         headers = {name: value for name, value in request.headers.items() if name in KEPT_HEADERS}
         user, password = _credentials(request)
-        known = (user, password) == (self._world.servicenow.user, self._world.servicenow.password)
+        known = self._world.servicenow.knows(instance, user, password)
         call = Call(
             self._now(), f"{request.method} {place}", dict(request.query_params), headers, user, known
         )

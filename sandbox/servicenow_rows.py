@@ -71,7 +71,8 @@ class Rows:
 
     def _shown(self, row: Row, options: Mapping[str, str]) -> dict[str, Any]:
         only = [name for name in options.get("sysparm_fields", "").split(",") if name]
-        return row.shown(self._base, only, links=options.get("sysparm_exclude_reference_link") != "true")
+        links = options.get("sysparm_exclude_reference_link") != "true"
+        return row.shown(self._base, only, links=links, display=options.get("sysparm_display_value", "false"))
 
 
 def _check_resolution(table: Table, stored: Mapping[str, str], given: Mapping[str, Any]) -> None:

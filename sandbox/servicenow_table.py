@@ -16,6 +16,7 @@ COLUMNS = frozenset(INCIDENT_COLUMNS.split())
 REFERENCES = {
     "assigned_to": "sys_user",
     "assignment_group": "sys_user_group",
+    "business_service": "cmdb_ci_service",
     "caller_id": "sys_user",
     "closed_by": "sys_user",
     "cmdb_ci": "cmdb_ci",
@@ -25,7 +26,13 @@ REFERENCES = {
     "sys_domain": "sys_user_group",
 }
 # Longer values are cut without a word.
-LENGTHS = {"short_description": 160, "correlation_id": 100, "correlation_display": 100, "close_notes": 4000}
+LENGTHS = {
+    "short_description": 160,
+    "description": 4000,
+    "correlation_id": 100,
+    "correlation_display": 100,
+    "close_notes": 4000,
+}
 JOURNALS = ("comments", "work_notes")
 READ_ONLY = ("sys_id", "number", "sys_created_on", "sys_created_by", "sys_mod_count")
 DEFAULTS = {
@@ -36,6 +43,10 @@ DEFAULTS = {
     "urgency": "3",
     "impact": "3",
 }
+# What people see in the place of a choice's value. Names of what a reference leads to are not known here.
+_THREE = {"1": "1 - High", "2": "2 - Medium", "3": "3 - Low"}
+_STATES = {"1": "New", "2": "In Progress", "3": "On Hold", "6": "Resolved", "7": "Closed", "8": "Canceled"}
+LABELS = {"impact": _THREE, "urgency": _THREE, "state": _STATES, "incident_state": _STATES}
 RESOLVED, CLOSED = "6", "7"
 
 
@@ -66,11 +77,14 @@ class Row:
             "sys_updated_by": user,
         }
 
-    def shown(self, base: str, only: Iterable[str] = (), *, links: bool = True) -> dict[str, Any]:
-        """As the API returns it: every column, references as objects with a link under `base`."""
+    def shown(
+        self, base: str, only: Iterable[str] = (), *, links: bool = True, display: str = "false"
+    ) -> dict[str, Any]:
+        """As the API returns it: every column, references as objects with a link under `base`. `display`: sysparm_display_value,
+        `false`, `true` or `all`."""
         wanted = set(only) or COLUMNS | self.fields.keys()
         values = {name: self.fields.get(name, "") for name in sorted(wanted) if is_column(name)}
-        return {name: _reference(name, value, base, links=links) for name, value in values.items()}
+        return {name: _shown(name, value, base if links else "", display) for name, value in values.items()}
 
 
 @dataclass
@@ -108,8 +122,17 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _reference(name: str, value: str, base: str, *, links: bool) -> Any:
+def _shown(name: str, value: str, base: str, display: str) -> Any:
+    label = LABELS.get(name, {}).get(value, value)
     if name not in REFERENCES or not value:
-        return value
-    link = {"link": f"{base}/api/now/table/{REFERENCES[name]}/{value}"} if links else {}
-    return link | {"value": value}
+        return (
+            {"display_value": label, "value": value}
+            if display == "all"
+            else label
+            if display == "true"
+            else value
+        )
+    link = {"link": f"{base}/api/now/table/{REFERENCES[name]}/{value}"} if base else {}
+    if display == "true":
+        return link | {"display_value": label} if base else label
+    return link | {"value": value} | ({"display_value": label} if display == "all" else {})

@@ -4,16 +4,18 @@ All values are valid by themselves; what must be given together is checked where
 so that no log line, `repr` or traceback shows them. `docs/configuration.md` is made from the descriptions.
 """
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from shared.commands import Flapping, Rules
+from shared.config_access import AccessConfig
+from shared.config_record import RecordConfig
 from shared.config_routes import Match, Mention
+from shared.config_section import Section, distinct, lower
 from shared.config_values import (
     BaseUrl,
     Concurrency,
@@ -38,28 +40,8 @@ def _provider(name: str) -> str:
     return name
 
 
-def _table(name: str) -> str:
-    if not re.fullmatch("[a-z0-9_]+", name):
-        raise ValueError("should be a table name: lower-case letters, digits and _")
-    return name
-
-
-def _distinct(urls: dict[str, str]) -> dict[str, str]:
-    if len({name.lower() for name in urls}) < len(urls):
-        raise ValueError("has two names that differ only in upper and lower case")
-    return urls
-
-
 def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class MessageProperties(Section):
@@ -177,7 +159,7 @@ class SlackConfig(Section):
         (),
         description="Which alerts go to another channel or call somebody else. The first that fits counts.",
     )
-    interactivity: Annotated[Literal["link", "http", "socket"], BeforeValidator(_lower)] = Field(
+    interactivity: Annotated[Literal["link", "http", "socket"], BeforeValidator(lower)] = Field(
         "link",
         description="What the buttons do: `link` leads to a page, and needs nothing; `http`: Slack posts presses to "
         "`/slack/interactions`; `socket`: Slack tells the notifier, and nothing need be reachable from outside. See [Slack](slack.md).",
@@ -227,18 +209,19 @@ class AlertConfig(Section):
     slack: SlackConfig = SlackConfig()
 
 
-class ServiceNowConfig(Section):
+class ServiceNowConfig(RecordConfig, AccessConfig):
     instance_url: BaseUrl | None = Field(
         None,
         description="Base URL of the instance, `https://dev12345.service-now.com`. Required when on-call is enabled.",
     )
-    username: str | None = Field(None, description="Integration user. Required when on-call is enabled.")
-    password: SecretStr | None = Field(None, description="Its password. Required when on-call is enabled.")
-    table: Annotated[str, AfterValidator(_table)] = Field("incident", description="Table of the records.")
-    other_instance_urls: Annotated[dict[str, BaseUrl], AfterValidator(_distinct)] = Field(
+    other_instance_urls: Annotated[dict[str, BaseUrl], AfterValidator(distinct)] = Field(
         {},
         description="Further instances by name, for `?servicenow_other_instance=NAME`. They get the same user name and "
-        "password. Entries without a value are left out.",
+        "password, unless `access_by_instance` has others for them. Entries without a value are left out.",
+    )
+    access_by_instance: Annotated[dict[str, AccessConfig], AfterValidator(distinct)] = Field(
+        {},
+        description="By the name of a further instance: who we are there. Credentials given here replace all of those above.",
     )
     allow_http: bool = Field(
         False, description="Let the password travel unencrypted to `http://` instances of other machines."
@@ -262,6 +245,12 @@ class ServiceNowConfig(Section):
         if not url:
             raise LookupError("oncall.servicenow.instance_url is not configured")
         return known, url
+
+    def access(self, name: str | None) -> AccessConfig:
+        """How the instance of that name is reached; None: the default one."""
+        wanted = name.lower() if name else None
+        own = next((own for known, own in self.access_by_instance.items() if known.lower() == wanted), None)
+        return own.over(self) if own else self
 
 
 class OnCallConfig(Section):
@@ -303,9 +292,7 @@ class OnCallConfig(Section):
     def configured(self) -> bool:
         """Whether a record could be written: an instance and the credentials for it are known, and nobody else is meant."""
         servicenow = self.servicenow
-        return self.provider == "servicenow" and bool(
-            servicenow.instance_url and servicenow.username and servicenow.password
-        )
+        return self.provider == "servicenow" and bool(servicenow.instance_url and servicenow.is_complete)
 
 
 class RedisConfig(Section):
@@ -423,10 +410,10 @@ class EscalatorConfig(Section):
 
 
 class LogConfig(Section):
-    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         "info", description="`debug`, `info`, `warning` or `error`."
     )
-    format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = Field(
+    format: Annotated[Literal["auto", "json", "console"], BeforeValidator(lower)] = Field(
         "auto", description="`json`, `console`, or `auto`: `console` at a terminal, else `json`."
     )
 

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from shared import config_errors
 from shared.config import PROVIDERS, Config
+from shared.config_access import CREDENTIALS, NEEDED
 from shared.config_draft import Draft, draft
 from shared.config_errors import ConfigError, Problem, dotted, in_line_order, shown
 from shared.config_keys import KEYS, is_secret, told_unknown
@@ -30,6 +31,8 @@ SLACK = ("alert", "slack")
 SERVICENOW = ("oncall", "servicenow")
 INSTANCES = (*SERVICENOW, "other_instance_urls")
 ADDRESSEES = tuple((*SLACK, key) for key in ("routes", "mention", "fallback_channel_id"))
+ACCESS = (*SERVICENOW, "access_by_instance")
+BY_INSTANCE = (ACCESS, (*SERVICENOW, "fields_by_instance"), (*SERVICENOW, "table_by_instance"))
 
 _SENTENCES = {
     "missing": "is required",
@@ -53,10 +56,11 @@ _BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at mos
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """`warnings`: what is not as its writer may have meant it, and does not keep us from starting."""
+    """`warnings`: what is not as its writer may have meant it, and does not keep us from starting. `lines`: where each key stands."""
 
     config: Config
     warnings: tuple[str, ...]
+    lines: dict[config_errors.Path, int]
 
 
 def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
@@ -75,7 +79,8 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
         raise ConfigError(in_line_order([*problems, *_told(written, variables, error)])) from None
     if problems:
         raise ConfigError(in_line_order(problems))
-    return LoadedConfig(_with_template(config, path), (*warnings, *_advice(config)))
+    lines = {key: place.line for key, place in written.places.items() if place.line is not None}
+    return LoadedConfig(_with_template(config, path), (*warnings, *_advice(config)), lines)
 
 
 def _read(path: Path) -> str:
@@ -128,11 +133,45 @@ def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
         needed |= {(*SLACK, key): why for key, why in _for_buttons(written)}
     for switch in ("initialized_only", "enable"):
         if written.is_on(("oncall", switch)):
-            keys = ("instance_url", "username", "password")
+            keys = ("instance_url", *_to_sign_in(written, SERVICENOW))
             needed |= {(*SERVICENOW, key): f"oncall.{switch} is true" for key in keys}
+    for path in _own_credentials(written):
+        why = f"the instance has credentials of its own in {dotted(path)}"
+        needed |= {(*path, key): why for key in _to_sign_in(written, path)}
     for path, why in needed.items():
         if written.get(path) is None:
             yield written.problem(path, f"is required because {why}{_absence(written, variables, path)}")
+
+
+def _to_sign_in(written: Draft, block: config_errors.Path) -> tuple[str, ...]:
+    """The keys that the way of signing in needs, which a block names or leaves to the default."""
+    way = written.text((*block, "auth")).lower()
+    return NEEDED.get(way or "basic", ())
+
+
+def _own_credentials(written: Draft) -> Iterator[config_errors.Path]:
+    """The blocks that give credentials to an instance that is there, also those whose variables have no value."""
+    for path in sorted({path[: len(ACCESS) + 1] for path in written.places if path[: len(ACCESS)] == ACCESS}):
+        url = next((name for name in _instances(written) if name.lower() == path[-1].lower()), None)
+        if url and any((*path, key) in written.places for key in CREDENTIALS):
+            yield path
+
+
+def _instances(written: Draft) -> Iterator[str]:
+    """Names of the further instances that have a URL."""
+    instances = written.get(INSTANCES)
+    yield from instances if isinstance(instances, dict) else ()
+
+
+def _strangers(written: Draft) -> Iterator[Problem]:
+    """What is said of instances that nobody has named."""
+    named = {path[-1].lower(): path[-1] for path in written.places if path[:-1] == INSTANCES}
+    for path in written.places:
+        if path[:-1] in BY_INSTANCE and path[-1].lower() not in named:
+            known = ", ".join(named.values()) or "none"
+            yield written.problem(
+                path, f"is no instance of oncall.servicenow.other_instance_urls; there: {known}"
+            )
 
 
 def _for_buttons(written: Draft) -> Iterator[tuple[str, str]]:
@@ -151,9 +190,9 @@ def _absence(written: Draft, variables: Variables, path: config_errors.Path) -> 
 
 
 def _contradictions(written: Draft) -> Iterator[Problem]:
-    instances = written.get(INSTANCES)
+    yield from _strangers(written)
     urls: list[config_errors.Path] = [(*SERVICENOW, "instance_url")]
-    urls += [(*INSTANCES, name) for name in (instances if isinstance(instances, dict) else ())]
+    urls += [(*INSTANCES, name) for name in _instances(written)]
     for path in urls:
         exposed = written.text(path).startswith("http://") and not is_private_enough(written.text(path))
         if exposed and not written.is_on((*SERVICENOW, "allow_http")):

@@ -21,13 +21,15 @@ def block_of(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def items_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a key that is a list of blocks."""
-    kind = next(iter(get_args(field.annotation)), None) if get_origin(field.annotation) is tuple else None
+    """The model of a key that is a list of blocks, or has blocks by names that people choose."""
+    origin, inner = get_origin(field.annotation), get_args(field.annotation)
+    kind = inner[0] if origin is tuple else inner[1] if origin is dict else None
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def walk(model: type[BaseModel] = Config, path: Path = ()) -> Iterator[tuple[Path, FieldInfo]]:
-    """Every key with its field, blocks before what is in them; in the place of a number in a list stands EACH."""
+    """Every key with its field, blocks before what is in them; in the place of a number in a list, or
+    of a name that people choose, stands EACH."""
     for name, field in model.model_fields.items():
         yield (*path, name), field
         if block := block_of(field):
@@ -48,7 +50,17 @@ OVERRIDES: dict[str, Path] = {name: path for path, field in KEYS.items() if (nam
 """`ACKSTREAM_REDIS_URL` is also how `ackstream up` tells its services about the server that it brought."""
 
 
+def general(path: Path) -> Path:
+    """`path` as KEYS has it, as far as it is known: with EACH for numbers in lists and names that people choose."""
+    known: Path = ()
+    for part in path:
+        chosen = (*known, part) not in KEYS and (known in KEYS) and items_of(KEYS[known]) is not None
+        known = (*known, EACH if chosen else part)
+    return known
+
+
 def is_secret(path: Path) -> bool:
+    path = general(path)
     return any(
         path[:end] in KEYS and _mentions(KEYS[path[:end]].annotation, SecretStr)
         for end in range(1, len(path) + 1)
@@ -57,13 +69,13 @@ def is_secret(path: Path) -> bool:
 
 def may_be_empty(path: Path) -> bool:
     """Whether `""` is a value of its own here; elsewhere it means that there is none."""
-    field = KEYS.get(path)
+    field = KEYS.get(general(path))
     return field is not None and get_origin(field.annotation) is Literal and "" in get_args(field.annotation)
 
 
 def told_unknown(path: Path) -> str:
     """What to say about a key that does not exist."""
-    path = tuple(EACH if part.isdecimal() else part for part in path)
+    path = general(path)
     siblings = [known[-1] for known in KEYS if known[:-1] == path[:-1]]
     elsewhere = [dotted(known) for known in KEYS if known[-1] == path[-1]]
     if elsewhere:

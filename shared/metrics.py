@@ -55,6 +55,9 @@ SOCKET_CONNECTED = Gauge(
     "ackstream_slack_socket_connected", "1: presses of buttons can reach this notifier over Socket Mode"
 )
 ESCALATIONS = Counter("ackstream_escalations", "Escalation attempts by result", ["result"])
+FIELDS_LEFT_OUT = Counter(
+    "ackstream_record_fields_left_out", "Fields that records had to go without", ["field"]
+)
 ESCALATION_LATENESS = Histogram(
     "ackstream_escalation_lateness_seconds",
     "Time from an incident's deadline to its record",

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.escalator.mapping import Mappings
+from shared.config import ServiceNowConfig
 from shared.identity import digest
 from shared.incident import Incident
 from shared.notification import Alert, Call, Facts, Notification
@@ -48,3 +50,8 @@ def incident_id(number: int = 1) -> str:
 def reread(incident: Incident) -> Incident:
     """As it comes back from the store."""
     return Incident.model_validate_json(incident.model_dump_json(exclude_defaults=True))
+
+
+def unmapped() -> Mappings:
+    """Records with their default fields."""
+    return Mappings(ServiceNowConfig(), lambda _: "")

@@ -48,6 +48,7 @@ oncall:
     timeout_seconds: {timeout}
     other_instance_urls:
       infra: {servicenow_infra}
+    fields: {fields}
 redis:
   {redis}
 notifier:
@@ -66,7 +67,7 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
 
     `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
-    `per_second`: calls to Slack that a channel gets; 0: as many as come. `storm`: settings, as YAML.
+    `per_second`: calls to Slack that a channel gets; 0: as many as come. `storm`, `fields`: settings, as YAML.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Stack:
         per_second: float = 0,
         interactivity: str = "link",
         storm: str = "{}",
+        fields: str = "{}",
         constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
@@ -103,6 +105,7 @@ class Stack:
             per_second=per_second,
             interactivity=interactivity,
             storm=storm,
+            fields=fields,
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ops.replay.replay import ReplayError
-from services.escalator.escalator import fields_of
+from services.escalator.mapping import Mappings
 from services.notifier.__main__ import look
 from services.notifier.message import plain_message
 from services.notifier.rendering import may_be_acknowledged_in_time, render
@@ -25,6 +25,7 @@ class Preview:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._look = look(config)
+        self._mappings = Mappings(config.oncall.servicenow, self._page_url, config.console_url)
         self._template = _template(config)
         slack = config.alert.slack
         self._routing = Routing(slack.routes, slack.mention)
@@ -54,13 +55,15 @@ class Preview:
         return {
             "instance": name or "default",
             "method": "POST",
-            "url": f"{url}/api/now/table/{settings.table}",
-            "body": {**fields_of(incident, at), "correlation_id": incident.id},
+            "url": f"{url}/api/now/table/{settings.table_for(name)}",
+            "body": {**self._mappings.render(incident, at, name).values, "correlation_id": incident.id},
         }
 
     def _link(self, incident: Incident) -> str | None:
-        base = self._config.ack_base_url
-        return f"{base}/api/ack/{incident.id}" if may_be_acknowledged_in_time(incident) else None
+        return self._page_url(incident) if may_be_acknowledged_in_time(incident) else None
+
+    def _page_url(self, incident: Incident) -> str:
+        return f"{self._config.ack_base_url}/api/ack/{incident.id}"
 
 
 def _template(config: Config) -> MessageTemplate | None:

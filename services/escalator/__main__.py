@@ -1,22 +1,26 @@
 """Wiring of the escalator service."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 from starlette.applications import Starlette
 
 from services.escalator.escalator import Escalator
 from services.escalator.expiry import Expiry
+from services.escalator.instances import Instances
+from services.escalator.mapping import Mappings
 from services.escalator.servicenow import ServiceNow
-from shared.config import Config, ServiceNowConfig
+from shared.config import Config
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
 from shared.health import health_routes
+from shared.incident import Incident
 from shared.keys import Keys
+from shared.links import AckLinks, expiry
 from shared.retention import Retention
-from shared.service import Redises, Service, main, readiness
+from shared.service import Redises, Service, ack_keys, main, readiness
 from shared.store import Store
 from shared.stream import StreamReader
 
@@ -26,9 +30,11 @@ GROUP = "escalator"
 async def serve(service: Service, config: Config) -> None:
     redises, keys = Redises.of(config.redis), Keys()
     store, settings = Store(redises.scripts, config.rules), config.oncall.servicenow
-    client, wake = http_client(settings), asyncio.Event()
-    servicenow = ServiceNow(client, settings.table, settings.timeout)
-    escalator = Escalator(store, servicenow, settings.instance, settings.timeout, wake.set)
+    instances, wake = Instances.of(settings), asyncio.Event()
+    page_url = await service.once_redis_answers(lambda: page_urls(config, redises))
+    mappings = Mappings(settings, page_url, config.console_url)
+    servicenow = ServiceNow(settings.table_for)
+    escalator = Escalator(store, servicenow, instances, mappings, settings.timeout, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
     poller = Poller(
@@ -48,19 +54,18 @@ async def serve(service: Service, config: Config) -> None:
         checks["deadlines"] = poller.check
     app = Starlette(routes=health_routes(readiness(service, redises, **checks)))
     await service.run(app, config.escalator.host, config.escalator.health_port, jobs)
-    await client.aclose()
+    await instances.close()
     await redises.close()
 
 
-def http_client(settings: ServiceNowConfig) -> httpx.AsyncClient:
-    """TLS is verified, redirects are not followed, and the credentials go to the configured instances only."""
-    password = settings.password.get_secret_value() if settings.password else ""
-    return httpx.AsyncClient(
-        auth=httpx.BasicAuth(settings.username or "", password),
-        timeout=settings.timeout.total_seconds(),
-        follow_redirects=False,
-        limits=httpx.Limits(max_connections=100),
-    )
+async def page_urls(config: Config, redises: Redises) -> Callable[[Incident], str]:
+    """The signed links to incidents' pages, where a field asks for them; otherwise nobody waits for Redis to have the keys."""
+    settings = config.oncall.servicenow
+    sources = [settings.fields, *settings.fields_by_instance.values()]
+    if not any("ack_url" in source for fields in sources for source in fields.values()):
+        return lambda _: ""
+    links = AckLinks(config.ack_base_url, await ack_keys(config, redises))
+    return lambda incident: links.url(incident.id, expiry(incident))
 
 
 def run(config_path: Path | None = None) -> None:

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from services.escalator.flaws import tell_flaws, tell_refusal
+from services.escalator.instances import Instance, Instances
+from services.escalator.mapping import Mappings, default_fields
 from services.escalator.servicenow import EscalationError, Row, ServiceNow
 from shared import metrics
 from shared.backoff import NEEDS_PERSON, backoff
@@ -17,7 +20,6 @@ from shared.incident import Incident, Record
 from shared.keys import OPEN_LIFETIME
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
-from shared.wording import lateness
 
 SERVER_GRACE = timedelta(seconds=65)
 """ServiceNow may finish a transaction up to 60 s after we stopped waiting for it."""
@@ -33,19 +35,21 @@ SOON = timedelta(seconds=1.5)
 
 
 class Escalator:
-    """`instance`: name and URL of the instance to write to; the default one for None and for names no longer configured."""
+    """`timeout`: of one call to ServiceNow."""
 
     def __init__(
         self,
         store: Store,
         servicenow: ServiceNow,
-        instance: Callable[[str | None], tuple[str | None, str]],
+        instances: Instances,
+        mappings: Mappings,
         timeout: timedelta,
         wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._servicenow = servicenow
-        self._instance = instance
+        self._instances = instances
+        self._mappings = mappings
         self._timeout = timeout
         # Looking and writing, each with its own time limit, and time to commit. An attempt is over before its lease is.
         self._lease = 2 * timeout + TIME_TO_COMMIT
@@ -92,26 +96,25 @@ class Escalator:
 
     async def _attempt(self, incident: Incident, token: str, started: float) -> Command:
         """Look for the record; write it when it is not there and we may. `started`: monotonic time before the claim."""
-        name, url = self._instance(incident.call.instance)
-        if name != incident.call.instance:
+        instance = self._instances.named(incident.call.instance)
+        if instance.name != incident.call.instance:
             self._log.warning(
                 "instance_not_configured", incident=incident.id, instance=incident.call.instance
             )
         try:
-            row = await self._servicenow.find(url, incident.id)
+            row = await self._servicenow.find(instance, incident.id)
         except EscalationError as error:
             return _failed(incident, token, error, doubt=_doubt_left(incident))
         if row is None:
             if refusal := self._why_not_write(incident, token, started):
                 return refusal
-            fields = fields_of(incident, _claimed_at(incident))
             try:
-                row = await self._servicenow.create(url, incident.id, fields)
+                row = await self._write(instance, incident, started)
             except EscalationError as error:
                 return _failed(incident, token, error, doubt=_doubt_after(error))
-        link = self._servicenow.link(url, row)
+        link = self._servicenow.link(instance, row)
         at = _claimed_at(incident) + timedelta(seconds=time.monotonic() - started)
-        return RecordWritten(token, record_of(row, link, name, at))
+        return RecordWritten(token, record_of(row, link, instance.name, at))
 
     def _why_not_write(self, incident: Incident, token: str, started: float) -> Command | None:
         """The record is not there. None: write it."""
@@ -123,10 +126,34 @@ class Escalator:
             error = incident.escalation.error or "an earlier attempt was cut short"
             again = LOOK_AGAIN if doubt <= SERVER_GRACE + self._lease else NEEDS_PERSON
             return EscalationFailed(token, error, min(again, doubt), doubt=doubt, looked_only=True)
-        if time.monotonic() - started > (self._lease - self._timeout).total_seconds():
-            # We were stalled; somebody else may have taken over by the time that a request of ours arrives.
+        if self._is_late(started):
             return EscalationFailed(token, "stalled before the request", timedelta(0), looked_only=True)
         return None
+
+    def _is_late(self, started: float) -> bool:
+        """We were stalled: somebody else may have taken over by the time that a request of ours arrives."""
+        return time.monotonic() - started > (self._lease - self._timeout).total_seconds()
+
+    async def _write(self, instance: Instance, incident: Incident, started: float) -> Row:
+        """With the fields that are configured; where ServiceNow refuses them, with the default ones. Raises EscalationError."""
+        at = _claimed_at(incident)
+        fields, default = self._mappings.render(incident, at, instance.name), default_fields(incident, at)
+        tell_flaws(incident.id, fields.flaws)
+        try:
+            return await self._servicenow.create(instance, incident.id, fields.values)
+        except EscalationError as error:
+            if not error.refused or fields.values == default:
+                raise
+            refusal = error
+        # A rule may have refused what was already inserted: as ever, only who has looked may write.
+        if row := await self._servicenow.find(instance, incident.id):
+            return row
+        if self._is_late(started):
+            raise refusal
+        row = await self._servicenow.create(instance, incident.id, default)
+        refused = [field for field, _ in fields.values.items() - default.items()]
+        tell_refusal(incident.id, str(refusal), refused)
+        return row
 
     def _report(self, incident: Incident, outcome: Command, reason: Reason) -> None:
         metrics.ESCALATIONS.labels(reason).inc()
@@ -141,13 +168,6 @@ class Escalator:
 
 def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record:
     return Record(sys_id=row.sys_id, number=row.number, url=link, instance=instance, at=at)
-
-
-def fields_of(incident: Incident, at: datetime) -> dict[str, str]:
-    """The fields, beside its correlation_id, of a record that is written at `at`. After an outage its reader must know that it is
-    no news."""
-    late = lateness(incident.lateness(at))
-    return {"short_description": f"Incident {incident.id}" + (f" (escalated {late})" if late else "")}
 
 
 def _failed(

@@ -4,8 +4,8 @@ Success is 201 and JSON and a sys_id and our correlation_id. Nothing here repeat
 credential. https://www.servicenow.com/docs: Table API; the rest was found by experiment.
 """
 
-import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
+from services.escalator.instances import Instance
 from shared.identity import is_incident_id
 
 
@@ -21,6 +22,7 @@ class EscalationError(Exception):
 
     `in_doubt`: the record may exist, or come to exist, all the same. `unseen`: it was most likely written, and we are not shown
     it, so that looking can never tell; writing again would make another one each time. `needs_person`: it will not heal by itself.
+    `refused`: the request was understood, and what is in it not liked; with other fields it may be.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class EscalationError(Exception):
         in_doubt: bool = False,
         unseen: bool = False,
         needs_person: bool = False,
+        refused: bool = False,
         retry_after: timedelta = timedelta(0),
     ) -> None:
         super().__init__(message)
         self.in_doubt = in_doubt
         self.unseen = unseen
         self.needs_person = needs_person or unseen
+        self.refused = refused
         self.retry_after = retry_after
 
 
@@ -56,18 +60,19 @@ GATEWAY_LOST_IT = (502, 504)
 ASLEEP = " (is the instance asleep?)"
 """A hibernating developer instance answers 200 and HTML."""
 
+REFUSED = (400, 403)
+"""The second, too: an instance's business rules and data policies answer it."""
+
 NEEDS_PERSON = (400, 401, 403, 404)
 
 
 class ServiceNow:
-    """`timeout` is for each call as a whole. The client's connections are shared by all instances."""
+    """`table`: that of the instance with a name, or None for the default one."""
 
-    def __init__(self, client: httpx.AsyncClient, table: str, timeout: timedelta) -> None:
-        self._client = client
+    def __init__(self, table: Callable[[str | None], str]) -> None:
         self._table = table
-        self._timeout = timeout.total_seconds()
 
-    async def find(self, instance_url: str, incident_id: str) -> Row | None:
+    async def find(self, instance: Instance, incident_id: str) -> Row | None:
         """Our record, if it is there. Raises EscalationError, never in doubt: looking changes nothing."""
         query = {
             "sysparm_query": f"correlation_id={_hex(incident_id)}",
@@ -75,7 +80,7 @@ class ServiceNow:
             "sysparm_limit": "1",
         }
         try:
-            response = await self._request("GET", self._url(instance_url), params=query)
+            response = await self._request(instance, "GET", params=query)
         except (httpx.HTTPError, TimeoutError) as error:
             raise EscalationError(f"cannot look for the record: {_words(error)}") from None
         rows = _result(response, 200)
@@ -85,11 +90,11 @@ class ServiceNow:
         ours = [row for row in rows if row.get("correlation_id") == incident_id]
         return _row(ours[0]) if ours else None
 
-    async def create(self, instance_url: str, incident_id: str, fields: dict[str, str]) -> Row:
+    async def create(self, instance: Instance, incident_id: str, fields: dict[str, str]) -> Row:
         """Insert the record. Raises EscalationError."""
         body = {**fields, "correlation_id": _hex(incident_id)}
         try:
-            response = await self._request("POST", self._url(instance_url), json=body)
+            response = await self._request(instance, "POST", json=body)
         except NOT_SENT as error:
             raise EscalationError(_words(error)) from None
         except (httpx.HTTPError, TimeoutError) as error:
@@ -107,18 +112,12 @@ class ServiceNow:
             )
         return row
 
-    def link(self, instance_url: str, row: Row) -> str:
+    def link(self, instance: Instance, row: Row) -> str:
         """Where people see the record."""
-        return f"{instance_url}/nav_to.do?uri={quote(f'{self._table}.do?sys_id={row.sys_id}', safe='')}"
+        return f"{instance.url}/nav_to.do?uri={quote(f'{self._table(instance.name)}.do?sys_id={row.sys_id}', safe='')}"
 
-    def _url(self, instance_url: str) -> str:
-        return f"{instance_url}/api/now/table/{self._table}"
-
-    async def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
-        async with asyncio.timeout(self._timeout):
-            return await self._client.request(
-                method, url, headers={"Accept": "application/json"}, **arguments
-            )
+    async def _request(self, instance: Instance, method: str, **arguments: Any) -> httpx.Response:
+        return await instance.request(method, f"/api/now/table/{self._table(instance.name)}", **arguments)
 
 
 def _result(response: httpx.Response, expected: int) -> Any:
@@ -129,6 +128,7 @@ def _result(response: httpx.Response, expected: int) -> Any:
             f"answered {status}{_detail(response)}{_asleep(response)}",
             in_doubt=status in GATEWAY_LOST_IT,
             needs_person=status in NEEDS_PERSON or response.is_redirect,
+            refused=status in REFUSED,
             retry_after=_retry_after(response),
         )
     try:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.notifier.message import COLORS
-from services.notifier.mrkdwn import cut, date, escape, link, mention, one_line, shortened
+from services.notifier.mrkdwn import cut, date, escape, link, mention
 from services.notifier.sections import split_sections
 from services.notifier.status import status_lines
 from shared.incident import Incident, State
 from shared.interactions import ACK_STORM
+from shared.plain_text import one_line, shortened
 from shared.storms import Crowd, Named, Storm
 from shared.wording import span
 

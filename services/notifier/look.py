@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.notifier.mrkdwn import one_line, shortened
+from shared.plain_text import one_line, shortened
 
 MAX_BUTTON = 75
 

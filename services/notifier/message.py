@@ -4,11 +4,12 @@ from typing import Any
 
 from services.notifier.buttons import MAX_URL, actions, address
 from services.notifier.look import Look
-from services.notifier.mrkdwn import Mrkdwn, cut, escape, link, one_line, shortened
+from services.notifier.mrkdwn import Mrkdwn, cut, escape, link
 from services.notifier.sections import split_sections
 from services.notifier.status import headline, status_lines
 from shared.incident import Incident, State
 from shared.offers import LABELS, Offer, offers
+from shared.plain_text import one_line, shortened
 from shared.wording import is_web
 
 FIRING = "#C70039"

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from shared.plain_text import clean, one_line, shortened
 from shared.wording import is_web
 
 MAX_TARGET = 1500
@@ -14,9 +15,6 @@ MAX_LABEL = 200
 GRAVE = "\u02cb"
 """Stands in for a backtick where code must not end: Slack has no way to escape one."""
 
-# Control characters, surrogates, and what turns the direction of text around; tab and line feed stay.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_LINE_ENDS = re.compile("\r\n?|[\u2028\u2029]")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # Slack finds these in plain text too (docs.slack.dev/messaging/formatting-message-text, automatic parsing).
 _CALLS_OUT = re.compile(r"(?<!\w)@(?=(?:channel|everyone|here)\b)", re.IGNORECASE)
@@ -29,15 +27,6 @@ class Mrkdwn(str):
     """Text that is safe for Slack as it is: escaped, or markup of our own making."""
 
     __slots__ = ()
-
-
-def clean(value: object) -> str:
-    """`value` as plain text without control characters; line ends become line feeds."""
-    return _UNSEEN.sub("", _LINE_ENDS.sub("\n", str.__str__(str(value))))
-
-
-def one_line(value: object) -> str:
-    return " ".join(clean(value).split())
 
 
 def escape(value: object) -> Mrkdwn:
@@ -68,7 +57,7 @@ def boundary(text: str, limit: int) -> int:
 def link(url: object, label: object = "", limit: int = MAX_TARGET) -> Mrkdwn:
     """`<url|label>`; the mere label for what is no http(s) URL or is longer than `limit`."""
     address = clean(url).strip()
-    shown = escape(_shortened(one_line(label) or one_line(address), MAX_LABEL))
+    shown = escape(shortened(one_line(label) or one_line(address), MAX_LABEL))
     target = _NOT_IN_TARGET.sub(lambda match: quote(match[0]), address).translate(_ESCAPES)
     if not is_web(address) or len(target) > limit:
         return shown
@@ -97,12 +86,3 @@ def date(moment: datetime) -> Mrkdwn:
     if seconds <= 0:
         return Mrkdwn()
     return Mrkdwn(f"<!date^{seconds}^{{date_short_pretty}} {{time}}|{utc:%Y-%m-%d %H:%M} UTC>")
-
-
-def shortened(value: object, length: int) -> str:
-    """Plain text of at most `length` characters, ending in … when something is missing. Before escaping."""
-    return _shortened(clean(value), length)
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: max(0, length - 1)].rstrip() + "…"[: max(0, length)]

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, one_line, shortened
+from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link
 from services.notifier.slack import Slack, SlackCallError
 from shared.commands import EventType, Reason
 from shared.consumer import Handler
 from shared.identity import is_incident_id
 from shared.incident import Closure, Incident, State
 from shared.keys import REFUSAL_LIFETIME, slack_refusal
+from shared.plain_text import one_line, shortened
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.stream import Entry, UndecodableError

@@ -1,7 +1,8 @@
 """What an incident has come to, in words that do not go stale: moments, never "in 3 minutes"."""
 
-from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, one_line, shortened
+from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link
 from shared.incident import Incident, State
+from shared.plain_text import one_line, shortened
 from shared.wording import lateness, span
 
 MAX_HEADLINE = 300

@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateSyntaxError, meta
+from jinja2 import Template
 
 from services.notifier.dialect import find_go
-from services.notifier.environment import MAX_ROUNDS, ROUNDS, MessageEnvironment, without_guards
+from services.notifier.environment import MessageEnvironment, without_guards
 from services.notifier.mrkdwn import cut
 from shared.incident import Incident
+from shared.template_environment import UnusableTemplateError, failed_line, generated
 
 MAX_RENDERED = 30_000
 """More than twice what a message can show. Rendering stops there, so that a template cannot fill the memory."""
@@ -45,27 +46,19 @@ class MessageTemplate:
         """The message's text as escaped mrkdwn, at most MAX_RENDERED characters; perhaps empty. `body` is the notification as
         it came. What is missing is empty and no error."""
         try:
-            text = self._generate(self._context(incident, body, ack_url))
+            names = self._names(incident, body, ack_url)
+            text = cut(generated(self._template, names, MAX_RENDERED), MAX_RENDERED)
         except Exception as error:
-            where = f"{self._path}:{_line(error, self._path)}"
+            where = f"{self._path}:{failed_line(error, str(self._path))}"
             raise TemplateError(f"{where}: {type(error).__name__}: {error}; correct the template") from error
         return _BLANK_LINES.sub("\n\n", without_guards(text)).strip()
 
-    def _context(self, incident: Incident, body: dict[str, Any], ack_url: str | None) -> dict[str, Any]:
+    def _names(self, incident: Incident, body: dict[str, Any], ack_url: str | None) -> dict[str, Any]:
         # A body's `range` must not take the place of Jinja's; body["range"] still has it.
         names = {name: value for name, value in body.items() if name not in self._template.globals}
         url = ack_url if incident.can_acknowledge else None
         ours = {"incident": incident, "body": body, "ack_url": url, "AckURL": url}
-        return {**names, **ours, ROUNDS: iter(range(MAX_ROUNDS))}
-
-    def _generate(self, context: dict[str, Any]) -> str:
-        pieces, room = [], MAX_RENDERED
-        for piece in self._template.generate(context):
-            pieces.append(piece)
-            room -= len(piece)
-            if room < 0:
-                break
-        return cut("".join(pieces), MAX_RENDERED)
+        return {**names, **ours}
 
 
 def _read(path: Path) -> str:
@@ -80,27 +73,8 @@ def _read(path: Path) -> str:
 
 
 def _compiled(source: str, path: Path) -> Template:
-    environment = MessageEnvironment()
     try:
-        tree = environment.parse(source, filename=str(path))
-        if any(meta.find_referenced_templates(tree)):
-            raise TemplateError(f"{path}: include, import and extends are not there; put all into this file")
-        environment.limit_loops(tree)
-        code = environment.compile(tree, filename=str(path))
-    except TemplateSyntaxError as error:
-        raise TemplateError(f"{path}:{error.lineno}: {error.message}; correct the template") from error
-    except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
-        # Python's own limits: 20 loops or 100 blocks in each other, 4,300 digits.
-        message = f"cannot be compiled: {str(error) or 'nested too deeply'}; correct the template"
-        raise TemplateError(f"{path}: {message}") from error
-    return Template.from_code(environment, code, environment.globals)
-
-
-def _line(error: BaseException, path: Path) -> int:
-    """The template's line that raised: Jinja puts it into the traceback."""
-    line, frame = 0, error.__traceback__
-    while frame:
-        if frame.tb_frame.f_code.co_filename == str(path):
-            line = frame.tb_lineno
-        frame = frame.tb_next
-    return line
+        return MessageEnvironment().compiled(source, str(path))
+    except UnusableTemplateError as error:
+        place = path if error.line is None else f"{path}:{error.line}"
+        raise TemplateError(f"{place}: {error}; correct the template") from error

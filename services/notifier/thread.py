@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, mention, one_line, shortened
+from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, mention
 from shared.incident import Incident, Note, NoteKind
+from shared.plain_text import one_line, shortened
 from shared.wording import span
 
 MAX_REPLY = 3500

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from services.escalator.instances import Instance
 from services.escalator.servicenow import EscalationError, Row
 from services.notifier.slack import Failure, Found, Posted, SlackCallError
 from shared import store as store_module
@@ -201,14 +202,14 @@ class ServiceNowOutside:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def find(self, url: str, incident_id: str) -> Row | None:
+    async def find(self, instance: Instance, incident_id: str) -> Row | None:
         def look() -> Row | None:
             return self._row(incident_id) if incident_id in self._world.rows else None
 
         row: Row | None = await self._world.ask(look, self.REFUSED, self.LOST)
         return row
 
-    async def create(self, url: str, incident_id: str, fields: dict[str, str]) -> Row:
+    async def create(self, instance: Instance, incident_id: str, fields: dict[str, str]) -> Row:
         def effect() -> Row:
             self._world.rows.append(incident_id)
             assert self._world.now() >= self._world.not_before.get(incident_id, 0), "it was snoozed"
@@ -217,8 +218,8 @@ class ServiceNowOutside:
         row: Row = await self._world.ask(effect, self.REFUSED, self.LOST, SERVICENOW_FINISHES)
         return row
 
-    def link(self, url: str, row: Row) -> str:
-        return f"{url}/{row.sys_id}"
+    def link(self, instance: Instance, row: Row) -> str:
+        return f"{instance.url}/{row.sys_id}"
 
     def _row(self, incident_id: str) -> Row:
         return Row(incident_id, f"INC{incident_id[-6:]}")

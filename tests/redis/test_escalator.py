@@ -12,13 +12,14 @@ from sandbox.faults import Fault
 from sandbox.server import Running
 from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
+from services.escalator.instances import Instance, Instances
 from services.escalator.servicenow import Row, ServiceNow
 from shared.commands import Acknowledge, Reason
 from shared.incident import State
 from shared.keys import OPEN_LIFETIME, Keys
 from shared.redis_client import Scripts
 from shared.store import Store
-from tests.episodes import notification, resolved
+from tests.episodes import notification, resolved, unmapped
 from tests.redis import conftest
 from tests.redis.conftest import Stall, now
 
@@ -35,8 +36,9 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:
+    instances = Instances(Instance(None, url, client, SECOND))
     return Escalator(
-        store, ServiceNow(client, "incident", SECOND), lambda name: (name, url), SECOND, wake=lambda: None
+        store, ServiceNow(lambda _: "incident"), instances, unmapped(), SECOND, wake=lambda: None
     )
 
 
@@ -230,9 +232,7 @@ async def test_an_instance_that_is_configured_no_longer_is_not_named(
     store: Store, http: httpx.AsyncClient, sandbox: Running
 ) -> None:
     step = await store.receive(notification(wait=AT_ONCE, instance="infra"))
-    client = ServiceNow(http, "incident", SECOND)
-    main = (None, sandbox.servicenow_url("main"))
-    await Escalator(store, client, lambda _: main, SECOND, wake=lambda: None).escalate(step.incident.id)
+    await made(store, http, sandbox.servicenow_url("main")).escalate(step.incident.id)
     assert (await now(store, step.incident.id)).record.instance is None
 
 
@@ -254,8 +254,8 @@ async def test_who_was_stalled_after_looking_writes_nothing(
     monkeypatch.setattr(escalator_module, "time", stall)
     look = escalator._servicenow.find  # noqa: SLF001
 
-    async def look_and_stall(url: str, incident_id: str) -> Row | None:
-        found = await look(url, incident_id)
+    async def look_and_stall(instance: Instance, incident_id: str) -> Row | None:
+        found = await look(instance, incident_id)
         stall.seconds += 12  # of a lease of 12
         return found
 

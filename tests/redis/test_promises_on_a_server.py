@@ -29,6 +29,7 @@ from structlog.testing import capture_logs
 
 from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
+from services.escalator.instances import Instance, Instances
 from services.notifier import courier as courier_module
 from services.notifier import notifier as notifier_module
 from services.notifier.appearance import Appearance
@@ -57,7 +58,7 @@ from shared.links import AckLinks
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.store import Store
 from shared.stream import Entry
-from tests.episodes import MINUTE, NOON, alert, notification, resolved
+from tests.episodes import MINUTE, NOON, alert, notification, resolved, unmapped
 from tests.faults.conftest import many
 from tests.redis.outside import (
     SECOND,
@@ -143,7 +144,9 @@ class Promises(RuleBasedStateMachine):
     @property
     def escalator(self) -> Escalator:
         servicenow: Any = ServiceNowOutside(self.world)
-        return Escalator(self.store, servicenow, lambda _: (None, "https://x"), TIMEOUT, wake=lambda: None)
+        unused: Any = None
+        instances = Instances(Instance(None, "https://x", unused, TIMEOUT))
+        return Escalator(self.store, servicenow, instances, unmapped(), TIMEOUT, wake=lambda: None)
 
     async def begin(
         self,

@@ -103,6 +103,28 @@ async def test_a_claim_shows_the_request_that_would_be_made(scripts: Scripts, st
     assert events[3]["escalator"]["action"] == "look", "while the first attempt is in doubt"
 
 
+async def test_a_claim_shows_the_fields_that_are_configured(scripts: Scripts, store: Store) -> None:
+    incident = await fired(store, Call(wait=timedelta(0), instance="infra"))
+    await store.apply(incident, Claim("w", LEASE, GRACE))
+    config = configured()
+    servicenow = config.oncall.servicenow.model_copy(
+        update={
+            "fields": {"short_description": "{{ title }}", "work_notes": "{{ ack_url }}"},
+            "table_by_instance": {"Infra": "problem"},
+        }
+    )
+    oncall = config.oncall.model_copy(update={"servicenow": servicenow})
+    answer = await rehearse(await replay_of(scripts, config=config.model_copy(update={"oncall": oncall})))
+    events: Any = answer.data["events"]
+    request = events[1]["escalator"]["request"]
+    assert request["url"].endswith("/infra/api/now/table/problem")
+    assert request["body"] == {
+        "short_description": "HighLatency",
+        "work_notes": f"https://ack.example.com/api/ack/{incident}",
+        "correlation_id": incident,
+    }
+
+
 async def test_links_in_previews_are_not_signed(scripts: Scripts, store: Store) -> None:
     incident = await fired(store)
     for told in (

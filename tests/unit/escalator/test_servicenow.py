@@ -8,11 +8,13 @@ import pytest
 
 from sandbox.faults import Fault
 from sandbox.server import Running, running
+from services.escalator.instances import Instance
 from services.escalator.servicenow import EscalationError, ServiceNow
 from tests.episodes import incident_id
 from tests.servers import free_port
 
 ID = incident_id(7)
+SECOND = timedelta(seconds=1)
 FIELDS = {"short_description": f"Incident {ID}"}
 
 
@@ -23,125 +25,133 @@ def sandbox() -> Iterator[Running]:
 
 
 @pytest.fixture
-def url(sandbox: Running) -> str:
-    sandbox.world.reset()
-    sandbox.world.faults.clear()
-    return sandbox.servicenow_url("main")
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(auth=("ackstream", "sandbox"), trust_env=False) as client:
+        yield client
 
 
 @pytest.fixture
-async def servicenow() -> AsyncIterator[ServiceNow]:
-    async with httpx.AsyncClient(auth=("ackstream", "sandbox"), trust_env=False) as client:
-        yield ServiceNow(client, "incident", timedelta(seconds=1))
+def main(sandbox: Running, http: httpx.AsyncClient) -> Instance:
+    sandbox.world.reset()
+    sandbox.world.faults.clear()
+    return Instance(None, sandbox.servicenow_url("main"), http, SECOND)
+
+
+@pytest.fixture
+def servicenow() -> ServiceNow:
+    return ServiceNow(lambda _: "incident")
 
 
 def misbehave(sandbox: Running, kind: str, match: str = "POST", **more: object) -> None:
     sandbox.world.faults.add(Fault(target="servicenow", kind=kind, match=match, **more))  # type: ignore[arg-type]
 
 
-async def failure(servicenow: ServiceNow, url: str) -> EscalationError:
+async def failure(servicenow: ServiceNow, main: Instance) -> EscalationError:
     with pytest.raises(EscalationError) as caught:
-        await servicenow.create(url, ID, FIELDS)
+        await servicenow.create(main, ID, FIELDS)
     return caught.value
 
 
 async def test_a_record_is_created_with_the_two_fields_and_found_again(
-    servicenow: ServiceNow, sandbox: Running, url: str
+    servicenow: ServiceNow, sandbox: Running, main: Instance
 ) -> None:
-    created = await servicenow.create(url, ID, FIELDS)
+    created = await servicenow.create(main, ID, FIELDS)
     assert created.number.startswith("INC")
-    assert await servicenow.find(url, ID) == created
+    assert await servicenow.find(main, ID) == created
     row = sandbox.world.servicenow.rows("main", "incident")[0]
     assert (row["short_description"], row["correlation_id"]) == (f"Incident {ID}", ID)
 
 
-async def test_no_record_is_nothing(servicenow: ServiceNow, url: str) -> None:
-    assert await servicenow.find(url, ID) is None
+async def test_no_record_is_nothing(servicenow: ServiceNow, main: Instance) -> None:
+    assert await servicenow.find(main, ID) is None
 
 
 async def test_a_foreign_row_in_the_answer_is_not_ours(
-    servicenow: ServiceNow, sandbox: Running, url: str
+    servicenow: ServiceNow, sandbox: Running, main: Instance
 ) -> None:
     sandbox.world.servicenow.insert({"correlation_id": "somebody else's"})
     misbehave(sandbox, "foreign_row", "GET")
-    assert await servicenow.find(url, ID) is None
+    assert await servicenow.find(main, ID) is None
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 async def test_what_needs_a_person_is_named_so(
-    servicenow: ServiceNow, sandbox: Running, url: str, status: int
+    servicenow: ServiceNow, sandbox: Running, main: Instance, status: int
 ) -> None:
     misbehave(sandbox, "status", status=status)
-    error = await failure(servicenow, url)
+    error = await failure(servicenow, main)
     assert (error.needs_person, error.in_doubt) == (True, False)
     assert str(status) in str(error)
 
 
-async def test_429_brings_its_retry_after(servicenow: ServiceNow, sandbox: Running, url: str) -> None:
+async def test_429_brings_its_retry_after(servicenow: ServiceNow, sandbox: Running, main: Instance) -> None:
     misbehave(sandbox, "status", status=429, retry_after=17)
-    error = await failure(servicenow, url)
+    error = await failure(servicenow, main)
     assert error.retry_after == timedelta(seconds=17)
     assert (error.needs_person, error.in_doubt) == (False, False)
 
 
 @pytest.mark.parametrize(("status", "in_doubt"), [(500, False), (503, False), (502, True), (504, True)])
 async def test_a_gateway_that_gave_up_leaves_doubt_and_an_answer_does_not(
-    servicenow: ServiceNow, sandbox: Running, url: str, status: int, in_doubt: bool
+    servicenow: ServiceNow, sandbox: Running, main: Instance, status: int, in_doubt: bool
 ) -> None:
     misbehave(sandbox, "status", status=status)
-    error = await failure(servicenow, url)
+    error = await failure(servicenow, main)
     assert (error.in_doubt, error.needs_person) == (in_doubt, False)
 
 
 @pytest.mark.parametrize("kind", ["drop", "drop_after"])
 async def test_a_lost_connection_leaves_doubt(
-    servicenow: ServiceNow, sandbox: Running, url: str, kind: str
+    servicenow: ServiceNow, sandbox: Running, main: Instance, kind: str
 ) -> None:
     misbehave(sandbox, kind)
-    assert (await failure(servicenow, url)).in_doubt
+    assert (await failure(servicenow, main)).in_doubt
 
 
 async def test_an_answer_that_does_not_come_in_time_leaves_doubt_and_the_record_is_found(
-    servicenow: ServiceNow, sandbox: Running, url: str
+    servicenow: ServiceNow, sandbox: Running, main: Instance
 ) -> None:
     misbehave(sandbox, "hang_after", seconds=3)
-    assert (await failure(servicenow, url)).in_doubt
+    assert (await failure(servicenow, main)).in_doubt
     sandbox.world.faults.clear()
-    assert await servicenow.find(url, ID) is not None
+    assert await servicenow.find(main, ID) is not None
 
 
-async def test_a_server_that_is_not_there_leaves_no_doubt(servicenow: ServiceNow) -> None:
-    error = await failure(servicenow, f"http://127.0.0.1:{free_port()}")
+async def test_a_server_that_is_not_there_leaves_no_doubt(
+    servicenow: ServiceNow, http: httpx.AsyncClient
+) -> None:
+    absent = Instance(None, f"http://127.0.0.1:{free_port()}", http, SECOND)
+    error = await failure(servicenow, absent)
     assert not error.in_doubt
 
 
 @pytest.mark.parametrize("kind", ["html", "garbage"])
 async def test_200_with_something_else_is_not_success(
-    servicenow: ServiceNow, sandbox: Running, url: str, kind: str
+    servicenow: ServiceNow, sandbox: Running, main: Instance, kind: str
 ) -> None:
     misbehave(sandbox, kind)
-    await failure(servicenow, url)
+    await failure(servicenow, main)
     misbehave(sandbox, kind, "GET")
     with pytest.raises(EscalationError):
-        await servicenow.find(url, ID)
+        await servicenow.find(main, ID)
 
 
 async def test_201_with_somebody_elses_record_is_not_success(
-    servicenow: ServiceNow, sandbox: Running, url: str
+    servicenow: ServiceNow, sandbox: Running, main: Instance
 ) -> None:
     misbehave(sandbox, "foreign_row")
-    await failure(servicenow, url)
+    await failure(servicenow, main)
 
 
 async def test_a_redirect_is_a_failure_and_credentials_do_not_follow(
-    servicenow: ServiceNow, sandbox: Running, url: str
+    servicenow: ServiceNow, sandbox: Running, main: Instance
 ) -> None:
     misbehave(sandbox, "redirect", url=sandbox.servicenow_url("elsewhere"))
-    error = await failure(servicenow, url)
+    error = await failure(servicenow, main)
     assert error.needs_person
     assert not sandbox.world.servicenow.calls.named("POST elsewhere/incident")
 
 
-async def test_an_id_that_is_not_hex_never_goes_out(servicenow: ServiceNow, url: str) -> None:
+async def test_an_id_that_is_not_hex_never_goes_out(servicenow: ServiceNow, main: Instance) -> None:
     with pytest.raises(ValueError, match="not an incident id"):
-        await servicenow.find(url, "x^NQactive=true")
+        await servicenow.find(main, "x^NQactive=true")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.mrkdwn import boundary, clean, code, codeblock, cut, date, escape, link
+from services.notifier.mrkdwn import boundary, code, codeblock, cut, date, escape, link
+from shared.plain_text import clean
 
 
 def test_only_the_three_signs_that_slack_knows_are_escaped() -> None:

@@ -32,6 +32,25 @@ async def test_post_creates_a_record_and_says_where_it_is(now: httpx.AsyncClient
     assert again.json()["result"] == record
 
 
+@pytest.mark.parametrize(
+    ("display", "group", "urgency"),
+    [
+        ("false", {"value": "g1"}, "1"),
+        ("true", {"display_value": "g1"}, "1 - High"),
+        ("all", {"value": "g1", "display_value": "g1"}, {"value": "1", "display_value": "1 - High"}),
+    ],
+)
+async def test_fields_come_back_as_values_or_as_people_see_them(
+    now: httpx.AsyncClient, display: str, group: dict[str, str], urgency: Any
+) -> None:
+    sys_id = (await create(now, assignment_group="g1", urgency=1))["sys_id"]
+    options = {"sysparm_display_value": display, "sysparm_fields": "assignment_group,urgency"}
+    answer = (await now.get(f"incident/{sys_id}", params=options)).json()["result"]
+    link = answer["assignment_group"].pop("link")
+    assert link.endswith("/servicenow/main/api/now/table/sys_user_group/g1")
+    assert answer == {"assignment_group": group, "urgency": urgency}
+
+
 async def test_correlation_id_does_not_deduplicate(now: httpx.AsyncClient) -> None:
     first, second = await create(now), await create(now)
     assert (first["number"], second["number"]) == ("INC0010001", "INC0010002")

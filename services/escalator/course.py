@@ -1,0 +1,52 @@
+"""What has happened to an incident up to its escalation, a line each, from its current state alone. Pure."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from shared.incident import Incident
+from shared.plain_text import one_line, shortened
+from shared.wording import lateness, span
+
+MAX_ERROR = 200
+
+
+def course(incident: Incident, at: datetime) -> str:
+    """As in `2026-03-01 03:00:00 UTC  2 alerts firing`; the oldest first, the escalation at `at` last."""
+    told = sorted(_happenings(incident), key=lambda happening: happening[0])
+    lines = [f"{_clock(when)}  {what}" for when, what in told if when <= at]
+    return "\n".join([*lines, f"{_clock(at)}  {_escalation(incident, at)}"])
+
+
+def _happenings(incident: Incident) -> Iterator[tuple[datetime, str]]:
+    openings = len(incident.openings)
+    again = f", the {openings}. time since {_clock(incident.openings[0])}" if openings > 1 else ""
+    yield incident.opened_at, f"opened: {incident.facts.title or 'alert'}{again}"
+    if incident.notifications > 1:
+        firing = incident.firing_count
+        yield incident.seen_at, f"notification {incident.notifications}, the latest: {firing} firing"
+    if incident.snooze:
+        until = _clock(incident.snooze.until)
+        yield incident.snooze.at, f"snoozed by {_who(incident.snooze.by)} until {until}"
+    if incident.haste:
+        yield incident.haste.at, f"{_who(incident.haste.by)} asked to escalate at once"
+    if incident.acknowledgement:
+        yield incident.acknowledgement.at, f"acknowledged by {_who(incident.acknowledgement.by)}"
+    elif incident.deadline:
+        yield incident.deadline, "deadline: nobody has acknowledged"
+
+
+def _escalation(incident: Incident, at: datetime) -> str:
+    effort, late = incident.escalation, lateness(incident.lateness(at))
+    told = f"escalated after {span(at - incident.opened_at)}" + (f", {late}" if late else "")
+    if not effort.attempts:
+        return told
+    error = shortened(one_line(effort.error), MAX_ERROR) or "no answer"
+    return f"{told}; {effort.attempts} attempt{'s' * (effort.attempts > 1)} failed, the last with: {error}"
+
+
+def _who(name: str) -> str:
+    return one_line(name) or "somebody"
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
