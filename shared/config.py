@@ -241,7 +241,13 @@ class ServiceNowConfig(AccessConfig):
     allow_http: bool = Field(
         False, description="Let the password travel unencrypted to `http://` instances of other machines."
     )
-    timeout_seconds: Seconds = Field(20, description="How long to wait for an answer of ServiceNow.")
+    timeout_seconds: Seconds = Field(
+        20, description="How long to wait for an answer of ServiceNow, signing in included."
+    )
+    concurrency_per_instance: Annotated[int, Field(ge=1, le=100)] = Field(
+        8,
+        description="Calls that one instance gets at a time from each escalator; each has a session of its own there.",
+    )
 
     @property
     def timeout(self) -> timedelta:

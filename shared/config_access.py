@@ -6,9 +6,13 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from shared.config_section import Section, lower
 
-Auth = Literal["basic"]
+Auth = Literal["basic", "oauth_client_credentials", "oauth_password"]
 
-NEEDED: dict[str, tuple[str, ...]] = {"basic": ("username", "password")}
+NEEDED: dict[str, tuple[str, ...]] = {
+    "basic": ("username", "password"),
+    "oauth_client_credentials": ("client_id", "client_secret"),
+    "oauth_password": ("client_id", "client_secret", "username", "password"),
+}
 """The keys that each way of signing in needs."""
 
 CREDENTIALS = ("auth", *dict.fromkeys(key for keys in NEEDED.values() for key in keys))
@@ -16,9 +20,18 @@ CREDENTIALS = ("auth", *dict.fromkeys(key for keys in NEEDED.values() for key in
 
 
 class AccessConfig(Section):
-    auth: Annotated[Auth, BeforeValidator(lower)] = Field("basic", description="How we sign in: `basic`.")
-    username: str | None = Field(None, description="Integration user. Required when on-call is enabled.")
-    password: SecretStr | None = Field(None, description="Its password. Required when on-call is enabled.")
+    auth: Annotated[Auth, BeforeValidator(lower)] = Field(
+        "basic",
+        description="How we sign in: `basic` (user name and password), `oauth_client_credentials`, or `oauth_password` (OAuth 2.0 in the "
+        "name of that user). See [ServiceNow](servicenow-client.md#signing-in).",
+    )
+    username: str | None = Field(
+        None,
+        description="Integration user. Required, as is what follows, where `auth` needs it and on-call is enabled.",
+    )
+    password: SecretStr | None = Field(None, description="Its password.")
+    client_id: str | None = Field(None, description="Of the application registry's entry, for OAuth.")
+    client_secret: SecretStr | None = Field(None, description="Its secret.")
 
     def over(self, shared: "AccessConfig") -> "AccessConfig":
         """An instance's own, with what it leaves to the shared one. A password never meets another one's user name."""
@@ -33,4 +46,4 @@ class AccessConfig(Section):
     @property
     def is_complete(self) -> bool:
         """Whether there is all that it takes to sign in."""
-        return bool(self.username and self.password)
+        return all(getattr(self, key) for key in NEEDED[self.auth])

@@ -154,6 +154,9 @@ def fields_of(incident: Incident, at: datetime) -> dict[str, str]:
 def _failed(
     incident: Incident, token: str, error: EscalationError, doubt: timedelta | None
 ) -> EscalationFailed:
+    if error.put_off:
+        told = incident.escalation.error or str(error)
+        return EscalationFailed(token, told, error.retry_after, doubt=doubt, looked_only=True)
     wait = backoff(
         incident.escalation.attempts, retry_after=error.retry_after, needs_person=error.needs_person
     )

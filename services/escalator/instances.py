@@ -2,33 +2,102 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
 import httpx
 
+from services.escalator.signing_in import PATH, NotAskedError, Tokens, form_of
 from shared.config import ServiceNowConfig
 from shared.config_access import AccessConfig
 
+UNAUTHORIZED = 401
+
 
 class Instance:
-    """One instance and the way to it. `name`: None for the default one. `timeout` is for each call as a whole."""
+    """One instance and the way to it. `name`: None for the default one. `timeout` is for each call as a whole, signing in included.
 
-    def __init__(self, name: str | None, url: str, client: httpx.AsyncClient, timeout: timedelta) -> None:
+    `lines`: one for each call that may be under way. Each keeps its own cookies: ServiceNow has one session work at one call at a
+    time (KB0755706), and a session for each call would fill its memory (KB0552064).
+    """
+
+    def __init__(
+        self,
+        name: str | None,
+        url: str,
+        lines: Iterable[httpx.AsyncClient],
+        timeout: timedelta,
+        tokens: Tokens | None = None,
+    ) -> None:
         self.name = name
         self.url = url
-        self._client = client
+        self._lines = tuple(lines)
+        self._free: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
+        for line in self._lines:
+            self._free.put_nowait(line)
         self._timeout = timeout.total_seconds()
+        self._tokens = tokens
 
     async def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        """One call, made once, and its answer, whatever it is. Raises httpx.HTTPError and TimeoutError."""
-        async with asyncio.timeout(self._timeout):
-            return await self._client.request(
-                method, self.url + path, headers={"Accept": "application/json"}, **arguments
-            )
+        """One call, made once, and its answer, whatever it is. Only a call that was refused for an old token is made again.
+        Raises NotAskedError, httpx.HTTPError and TimeoutError."""
+        end = asyncio.get_running_loop().time() + self._timeout
+        line = await self._free_line(end)
+        try:
+            return await self._signed(_Call(self, line, end), method, path, arguments)
+        finally:
+            self._free.put_nowait(line)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for line in self._lines:
+            await line.aclose()
+
+    async def _free_line(self, end: float) -> httpx.AsyncClient:
+        try:
+            async with asyncio.timeout_at(end):
+                return await self._free.get()
+        except TimeoutError:
+            raise NotAskedError("too many calls to this instance are under way", put_off=True) from None
+
+    async def _signed(
+        self, call: "_Call", method: str, path: str, arguments: dict[str, Any]
+    ) -> httpx.Response:
+        if self._tokens is None:
+            return await call.make(method, path, arguments)
+        token = await self._token(self._tokens, call)
+        response = await call.make(method, path, arguments, token)
+        if response.status_code != UNAUTHORIZED:
+            return response
+        self._tokens.forget(token)
+        newer = await self._token(self._tokens, call)
+        return response if newer == token else await call.make(method, path, arguments, newer)
+
+    async def _token(self, tokens: Tokens, call: "_Call") -> str:
+        try:
+            async with asyncio.timeout_at(call.end):
+                return await tokens.get(lambda: call.make("POST", PATH, {"data": tokens.form}))
+        except TimeoutError:
+            raise NotAskedError("cannot sign in: no answer in time") from None
+
+
+@dataclass(frozen=True)
+class _Call:
+    """`end`: the loop's time at which it must be over."""
+
+    instance: Instance
+    line: httpx.AsyncClient
+    end: float
+
+    async def make(
+        self, method: str, path: str, arguments: dict[str, Any], token: str = ""
+    ) -> httpx.Response:
+        headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        async with asyncio.timeout_at(self.end):
+            response = await self.line.request(method, self.instance.url + path, headers=headers, **arguments)
+        if response.status_code == UNAUTHORIZED:
+            self.line.cookies.clear()
+        return response
 
 
 class Instances:
@@ -66,14 +135,17 @@ class Instances:
 
 
 def _instance(settings: ServiceNowConfig, name: str | None, url: str) -> Instance:
-    return Instance(name, url, http_client(settings.access(name), settings.timeout), settings.timeout)
+    access = settings.access(name)
+    lines = [http_client(access, settings.timeout) for _ in range(settings.concurrency_per_instance)]
+    tokens = Tokens(form_of(access)) if access.auth.startswith("oauth") else None
+    return Instance(name, url, lines, settings.timeout, tokens)
 
 
 def http_client(access: AccessConfig, timeout: timedelta) -> httpx.AsyncClient:
     """TLS is verified, and redirects are not followed: the credentials go to this instance only."""
     password = access.password.get_secret_value() if access.password else ""
     return httpx.AsyncClient(
-        auth=httpx.BasicAuth(access.username or "", password),
+        auth=httpx.BasicAuth(access.username or "", password) if access.auth == "basic" else None,
         timeout=timeout.total_seconds(),
         follow_redirects=False,
     )

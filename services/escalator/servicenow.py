@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from services.escalator.instances import Instance
+from services.escalator.signing_in import NotAskedError, retry_after
 from shared.identity import is_incident_id
 
 
@@ -20,7 +21,8 @@ class EscalationError(Exception):
     """An attempt that brought no record. The message is for people.
 
     `in_doubt`: the record may exist, or come to exist, all the same. `unseen`: it was most likely written, and we are not shown
-    it, so that looking can never tell; writing again would make another one each time. `needs_person`: it will not heal by itself.
+    it, so that looking can never tell; writing again would make another one each time. `needs_person`: it will not heal by itself. `put_off`: nobody was
+    asked for anything, it is no attempt.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class EscalationError(Exception):
         in_doubt: bool = False,
         unseen: bool = False,
         needs_person: bool = False,
+        put_off: bool = False,
         retry_after: timedelta = timedelta(0),
     ) -> None:
         super().__init__(message)
         self.in_doubt = in_doubt
         self.unseen = unseen
         self.needs_person = needs_person or unseen
+        self.put_off = put_off
         self.retry_after = retry_after
 
 
@@ -108,7 +112,15 @@ class ServiceNow:
         return f"{instance.url}/nav_to.do?uri={quote(f'{self._table}.do?sys_id={row.sys_id}', safe='')}"
 
     async def _request(self, instance: Instance, method: str, **arguments: Any) -> httpx.Response:
-        return await instance.request(method, f"/api/now/table/{self._table}", **arguments)
+        try:
+            return await instance.request(method, f"/api/now/table/{self._table}", **arguments)
+        except NotAskedError as error:
+            raise EscalationError(
+                str(error),
+                needs_person=error.needs_person,
+                put_off=error.put_off,
+                retry_after=error.retry_after,
+            ) from None
 
 
 def _result(response: httpx.Response, expected: int) -> Any:
@@ -119,7 +131,7 @@ def _result(response: httpx.Response, expected: int) -> Any:
             f"answered {status}{_detail(response)}{_asleep(response)}",
             in_doubt=status in GATEWAY_LOST_IT,
             needs_person=status in NEEDS_PERSON or response.is_redirect,
-            retry_after=_retry_after(response),
+            retry_after=retry_after(response),
         )
     try:
         answer = response.json()
@@ -143,11 +155,6 @@ def _detail(response: httpx.Response) -> str:
 
 def _asleep(response: httpx.Response) -> str:
     return f" with a page for people{ASLEEP}" if "html" in response.headers.get("content-type", "") else ""
-
-
-def _retry_after(response: httpx.Response) -> timedelta:
-    value = response.headers.get("retry-after", "")
-    return timedelta(seconds=int(value[:6])) if value.isdecimal() else timedelta(0)
 
 
 def _row(result: dict[str, Any]) -> Row | None:

@@ -36,7 +36,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:
-    instances = Instances(Instance(None, url, client, SECOND))
+    instances = Instances(Instance(None, url, [client], SECOND))
     return Escalator(store, ServiceNow("incident"), instances, SECOND, wake=lambda: None)
 
 

@@ -72,3 +72,18 @@ def test_its_secrets_are_in_no_error_and_no_repr(load: Load, complaints: Complai
     assert secret not in repr(load(with_access(f"{{app: {{username: u, password: {secret}}}}}")).config)
     wrong = with_access(f"{{app: {{username: [a], password: {secret}, pasword: {secret}}}}}")
     assert secret not in "\n".join(complaints(wrong))
+
+
+@pytest.mark.parametrize(
+    ("auth", "missing"),
+    [
+        ("oauth_client_credentials", ["client_id", "client_secret"]),
+        ("oauth_password", ["client_id", "client_secret", "password", "username"]),
+        ("basic", ["password", "username"]),
+    ],
+)
+def test_each_way_of_signing_in_names_what_it_needs(
+    complaints: Complaints, auth: str, missing: list[str]
+) -> None:
+    text = f"oncall: {{enable: true, servicenow: {{instance_url: 'https://x', auth: {auth}}}}}"
+    assert sorted(line.split(": ")[1].rpartition(".")[2] for line in complaints(text)) == missing
