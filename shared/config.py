@@ -5,6 +5,7 @@ so that no log line, `repr` or traceback shows them. `docs/configuration.md` is 
 """
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -223,6 +224,15 @@ class AlertConfig(Section):
     slack: SlackConfig = SlackConfig()
 
 
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait for a call as a whole, for its connection, and between two pieces of its answer."""
+
+    whole: float
+    connect: float
+    read: float
+
+
 class ServiceNowConfig(AccessConfig):
     instance_url: BaseUrl | None = Field(
         None,
@@ -242,7 +252,14 @@ class ServiceNowConfig(AccessConfig):
         False, description="Let the password travel unencrypted to `http://` instances of other machines."
     )
     timeout_seconds: Seconds = Field(
-        20, description="How long to wait for an answer of ServiceNow, signing in included."
+        20, description="How long a call to ServiceNow may take as a whole, signing in included."
+    )
+    connect_timeout_seconds: Seconds = Field(
+        5, description="How long to wait for a connection; a call that got none leaves no doubt."
+    )
+    read_timeout_seconds: Seconds | None = Field(
+        None,
+        description="How long an instance may be silent within a call. Empty: as long as the whole may take.",
     )
     concurrency_per_instance: Annotated[int, Field(ge=1, le=100)] = Field(
         8,
@@ -252,6 +269,11 @@ class ServiceNowConfig(AccessConfig):
     @property
     def timeout(self) -> timedelta:
         return timedelta(seconds=self.timeout_seconds)
+
+    @property
+    def patience(self) -> Patience:
+        whole = self.timeout_seconds
+        return Patience(whole, self.connect_timeout_seconds, self.read_timeout_seconds or whole)
 
     def find_instance(self, name: str) -> str | None:
         """The name as configured, found ignoring case."""

@@ -9,14 +9,15 @@ from services.escalator.escalator import Escalator
 from services.escalator.expiry import Expiry
 from services.escalator.instances import Instances
 from services.escalator.servicenow import ServiceNow
-from shared.config import Config
+from services.escalator.tls import CertificateError
+from shared.config import Config, ServiceNowConfig
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
 from shared.health import health_routes
 from shared.keys import Keys
 from shared.retention import Retention
-from shared.service import Redises, Service, main, readiness
+from shared.service import Redises, Service, StartError, main, readiness
 from shared.store import Store
 from shared.stream import StreamReader
 
@@ -26,7 +27,7 @@ GROUP = "escalator"
 async def serve(service: Service, config: Config) -> None:
     redises, keys = Redises.of(config.redis), Keys()
     store, settings = Store(redises.scripts, config.rules), config.oncall.servicenow
-    instances, wake = Instances.of(settings), asyncio.Event()
+    instances, wake = _instances(settings), asyncio.Event()
     escalator = Escalator(store, ServiceNow(settings.table), instances, settings.timeout, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
@@ -49,6 +50,13 @@ async def serve(service: Service, config: Config) -> None:
     await service.run(app, config.escalator.host, config.escalator.health_port, jobs)
     await instances.close()
     await redises.close()
+
+
+def _instances(settings: ServiceNowConfig) -> Instances:
+    try:
+        return Instances.of(settings)
+    except CertificateError as error:
+        raise StartError(str(error)) from None
 
 
 def run(config_path: Path | None = None) -> None:

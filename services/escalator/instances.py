@@ -1,6 +1,7 @@
 """The ServiceNow instances that are configured: the only ones that are ever spoken to, each with its own credentials."""
 
 import asyncio
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +10,8 @@ from typing import Any, Self
 import httpx
 
 from services.escalator.signing_in import PATH, NotAskedError, Tokens, form_of
-from shared.config import ServiceNowConfig
+from services.escalator.tls import ssl_context
+from shared.config import Patience, ServiceNowConfig
 from shared.config_access import AccessConfig
 
 UNAUTHORIZED = 401
@@ -93,8 +95,13 @@ class _Call:
         self, method: str, path: str, arguments: dict[str, Any], token: str = ""
     ) -> httpx.Response:
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        async with asyncio.timeout_at(self.end):
-            response = await self.line.request(method, self.instance.url + path, headers=headers, **arguments)
+        try:
+            async with asyncio.timeout_at(self.end):
+                response = await self.line.request(
+                    method, self.instance.url + path, headers=headers, **arguments
+                )
+        except ssl.SSLError as error:  # httpx lets an alert through that comes after the handshake
+            raise httpx.ReadError("TLS") from error
         if response.status_code == UNAUTHORIZED:
             self.line.cookies.clear()
         return response
@@ -111,7 +118,7 @@ class Instances:
 
     @classmethod
     def of(cls, settings: ServiceNowConfig) -> Self:
-        """Those of the configuration. No connection is opened before it is needed."""
+        """Those of the configuration. No connection is opened before it is needed. Raises CertificateError."""
         default = _instance(settings, None, settings.instance_url) if settings.instance_url else None
         return cls(
             default, (_instance(settings, name, url) for name, url in settings.other_instance_urls.items())
@@ -136,16 +143,21 @@ class Instances:
 
 def _instance(settings: ServiceNowConfig, name: str | None, url: str) -> Instance:
     access = settings.access(name)
-    lines = [http_client(access, settings.timeout) for _ in range(settings.concurrency_per_instance)]
+    context = ssl_context(access)
+    lines = [
+        http_client(access, settings.patience, context) for _ in range(settings.concurrency_per_instance)
+    ]
     tokens = Tokens(form_of(access)) if access.auth.startswith("oauth") else None
     return Instance(name, url, lines, settings.timeout, tokens)
 
 
-def http_client(access: AccessConfig, timeout: timedelta) -> httpx.AsyncClient:
+def http_client(access: AccessConfig, patience: Patience, context: ssl.SSLContext) -> httpx.AsyncClient:
     """TLS is verified, and redirects are not followed: the credentials go to this instance only."""
     password = access.password.get_secret_value() if access.password else ""
     return httpx.AsyncClient(
         auth=httpx.BasicAuth(access.username or "", password) if access.auth == "basic" else None,
-        timeout=timeout.total_seconds(),
+        timeout=httpx.Timeout(patience.whole, connect=patience.connect, read=patience.read),
+        verify=context,
+        proxy=access.proxy.get_secret_value() if access.proxy else None,
         follow_redirects=False,
     )

@@ -14,6 +14,7 @@ import httpx
 
 from services.escalator.instances import Instance
 from services.escalator.signing_in import NotAskedError, retry_after
+from services.escalator.trouble import trouble_of
 from shared.identity import is_incident_id
 
 
@@ -51,7 +52,13 @@ class Row:
     number: str
 
 
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 """The only failures after which the request surely did not arrive."""
 
 GATEWAY_LOST_IT = (502, 504)
@@ -77,7 +84,9 @@ class ServiceNow:
         try:
             response = await self._request(instance, "GET", params=query)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise EscalationError(f"cannot look for the record: {_words(error)}") from None
+            trouble = trouble_of(error)
+            words = f"cannot look for the record: {trouble.words}"
+            raise EscalationError(words, needs_person=trouble.needs_person) from None
         rows = _result(response, 200)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise EscalationError("cannot look for the record: answered 200 without a list of records")
@@ -91,9 +100,10 @@ class ServiceNow:
         try:
             response = await self._request(instance, "POST", json=body)
         except NOT_SENT as error:
-            raise EscalationError(_words(error)) from None
+            trouble = trouble_of(error)
+            raise EscalationError(trouble.words, needs_person=trouble.needs_person) from None
         except (httpx.HTTPError, TimeoutError) as error:
-            raise EscalationError(f"answer lost: {_words(error)}", in_doubt=True) from None
+            raise EscalationError(f"answer lost: {trouble_of(error).words}", in_doubt=True) from None
         result = _result(response, 201)
         if not isinstance(result, dict) or not (row := _row(result)):
             raise EscalationError(
@@ -171,9 +181,3 @@ def _hex(incident_id: str) -> str:
     if not is_incident_id(incident_id):
         raise ValueError("not an incident id")
     return incident_id
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return "no answer in time"
-    return f"connection failed ({type(error).__name__})"

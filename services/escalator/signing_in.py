@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import httpx
 
+from services.escalator.trouble import trouble_of
 from shared.config_access import AccessConfig
 
 PATH = "/oauth_token.do"
@@ -110,10 +111,9 @@ class Tokens:
 async def _answer(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
     try:
         return await ask()
-    except (httpx.TimeoutException, TimeoutError):
-        raise NotAskedError(f"cannot sign in: no answer of {PATH} in time") from None
-    except httpx.HTTPError as error:
-        raise NotAskedError(f"cannot sign in: connection failed ({type(error).__name__})") from None
+    except (httpx.HTTPError, TimeoutError) as error:
+        trouble = trouble_of(error)
+        raise NotAskedError(f"cannot sign in: {trouble.words}", needs_person=trouble.needs_person) from None
 
 
 def retry_after(response: httpx.Response) -> timedelta:
