@@ -449,7 +449,11 @@ class NotifierConfig(Section):
 class EscalatorConfig(Section):
     host: str = Field(EVERYWHERE, description="Address for health checks and metrics.")
     health_port: Port = Field(3002, description="Port for health checks and metrics.")
-    concurrency: Concurrency = Field(16, description="ServiceNow records in the works at one time.")
+    concurrency: Concurrency = Field(
+        16,
+        description="Events and due incidents in the works at one time. How many calls ServiceNow gets: "
+        "`oncall.servicenow.concurrency_per_instance`.",
+    )
 
 
 class LogConfig(Section):

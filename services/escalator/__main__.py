@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from services.escalator.escalator import Escalator
 from services.escalator.expiry import Expiry
 from services.escalator.instances import Instances
+from services.escalator.queues import Queues
 from services.escalator.servicenow import ServiceNow
 from services.escalator.tls import CertificateError
 from shared.config import Config, ServiceNowConfig
@@ -16,6 +17,7 @@ from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
 from shared.health import health_routes
 from shared.keys import Keys
+from shared.redis_client import Scripts
 from shared.retention import Retention
 from shared.service import Redises, Service, StartError, main, readiness
 from shared.store import Store
@@ -27,12 +29,13 @@ GROUP = "escalator"
 async def serve(service: Service, config: Config) -> None:
     redises, keys = Redises.of(config.redis), Keys()
     store, settings = Store(redises.scripts, config.rules), config.oncall.servicenow
-    instances, wake = _instances(settings), asyncio.Event()
+    instances, wake = _instances(settings, redises.scripts), asyncio.Event()
     escalator = Escalator(store, ServiceNow(settings.table), instances, settings.timeout, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
+    queues = Queues(redises.scripts, store, escalator, instances, keys)
     poller = Poller(
-        due_times, escalator.escalate, service.stopping, name="deadlines", concurrency=concurrency, woken=wake
+        due_times, queues.join, service.stopping, name="deadlines", concurrency=concurrency, woken=wake
     )
     reader = StreamReader(redises.blocking, redises.scripts, keys.events, GROUP, service.consumer_name)
     dead_letters = DeadLetters(redises.scripts)
@@ -44,7 +47,8 @@ async def serve(service: Service, config: Config) -> None:
     expiry = Expiry(store, DueTimes(redises.scripts, keys.mentions, age), age, service.stopping)
     jobs, checks = [consumer.run, retention.run, expiry.run], {"stream": consumer.check}
     if config.oncall.configured:
-        jobs.append(poller.run)
+        pollers = queues.pollers(service.stopping, settings.concurrency_per_instance)
+        jobs += [poller.run, *(own.run for own in pollers), lambda: queues.tell_waiting(service.stopping)]
         checks["deadlines"] = poller.check
     app = Starlette(routes=health_routes(readiness(service, redises, **checks)))
     await service.run(app, config.escalator.host, config.escalator.health_port, jobs)
@@ -52,9 +56,9 @@ async def serve(service: Service, config: Config) -> None:
     await redises.close()
 
 
-def _instances(settings: ServiceNowConfig) -> Instances:
+def _instances(settings: ServiceNowConfig, scripts: Scripts) -> Instances:
     try:
-        return Instances.of(settings)
+        return Instances.of(settings, scripts)
     except CertificateError as error:
         raise StartError(str(error)) from None
 

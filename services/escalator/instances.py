@@ -2,19 +2,26 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Self
 
 import httpx
 
+from services.escalator.gate import Gate, Hold
 from services.escalator.signing_in import PATH, NotAskedError, Tokens, form_of
 from services.escalator.tls import ssl_context
+from shared import metrics
 from shared.config import Patience, ServiceNowConfig
 from shared.config_access import AccessConfig
+from shared.redis_client import Scripts
 
 UNAUTHORIZED = 401
+
+LATER = timedelta(seconds=5)
 
 
 class Instance:
@@ -31,9 +38,11 @@ class Instance:
         lines: Iterable[httpx.AsyncClient],
         timeout: timedelta,
         tokens: Tokens | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.name = name
         self.url = url
+        self.gate = gate or Gate(name or "")
         self._lines = tuple(lines)
         self._free: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
         for line in self._lines:
@@ -44,6 +53,7 @@ class Instance:
     async def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """One call, made once, and its answer, whatever it is. Only a call that was refused for an old token is made again.
         Raises NotAskedError, httpx.HTTPError and TimeoutError."""
+        self.gate.check()
         end = asyncio.get_running_loop().time() + self._timeout
         line = await self._free_line(end)
         try:
@@ -60,7 +70,8 @@ class Instance:
             async with asyncio.timeout_at(end):
                 return await self._free.get()
         except TimeoutError:
-            raise NotAskedError("too many calls to this instance are under way", put_off=True) from None
+            words = "too many calls to this instance are under way"
+            raise NotAskedError(words, put_off=True, retry_after=LATER) from None
 
     async def _signed(
         self, call: "_Call", method: str, path: str, arguments: dict[str, Any]
@@ -94,17 +105,35 @@ class _Call:
     async def make(
         self, method: str, path: str, arguments: dict[str, Any], token: str = ""
     ) -> httpx.Response:
+        verb = "TOKEN" if path == PATH else method
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        started, response = time.monotonic(), None
         try:
-            async with asyncio.timeout_at(self.end):
-                response = await self.line.request(
-                    method, self.instance.url + path, headers=headers, **arguments
-                )
-        except ssl.SSLError as error:  # httpx lets an alert through that comes after the handshake
-            raise httpx.ReadError("TLS") from error
+            response = await self._send(method, path, headers, arguments)
+        except (httpx.HTTPError, TimeoutError):
+            await self.instance.gate.heard(verb, None)
+            raise
+        finally:
+            self._count(verb, response, time.monotonic() - started)
+        await self.instance.gate.heard(verb, response)
         if response.status_code == UNAUTHORIZED:
             self.line.cookies.clear()
         return response
+
+    async def _send(
+        self, method: str, path: str, headers: dict[str, str], arguments: dict[str, Any]
+    ) -> httpx.Response:
+        try:
+            async with asyncio.timeout_at(self.end):
+                return await self.line.request(method, self.instance.url + path, headers=headers, **arguments)
+        except ssl.SSLError as error:  # httpx lets an alert through that comes after the handshake
+            raise httpx.ReadError("TLS") from error
+
+    def _count(self, verb: str, response: httpx.Response | None, seconds: float) -> None:
+        name = self.instance.gate.label
+        result = "lost" if response is None else str(response.status_code)
+        metrics.SERVICENOW_REQUESTS.labels(name, verb, result).inc()
+        metrics.SERVICENOW_SECONDS.labels(name, verb).observe(seconds)
 
 
 class Instances:
@@ -117,12 +146,12 @@ class Instances:
         }
 
     @classmethod
-    def of(cls, settings: ServiceNowConfig) -> Self:
-        """Those of the configuration. No connection is opened before it is needed. Raises CertificateError."""
-        default = _instance(settings, None, settings.instance_url) if settings.instance_url else None
-        return cls(
-            default, (_instance(settings, name, url) for name, url in settings.other_instance_urls.items())
-        )
+    def of(cls, settings: ServiceNowConfig, scripts: Scripts | None = None) -> Self:
+        """Those of the configuration. No connection is opened before it is needed. `scripts`: of the
+        Redis by which replicas tell each other to wait. Raises CertificateError."""
+        made = partial(_instance, settings, scripts)
+        default = made(None, settings.instance_url) if settings.instance_url else None
+        return cls(default, (made(name, url) for name, url in settings.other_instance_urls.items()))
 
     def named(self, name: str | None) -> Instance:
         """The default one for None, and for names that are not configured (any more). Raises LookupError when there is none."""
@@ -141,14 +170,15 @@ class Instances:
             await instance.close()
 
 
-def _instance(settings: ServiceNowConfig, name: str | None, url: str) -> Instance:
+def _instance(settings: ServiceNowConfig, scripts: Scripts | None, name: str | None, url: str) -> Instance:
     access = settings.access(name)
     context = ssl_context(access)
     lines = [
         http_client(access, settings.patience, context) for _ in range(settings.concurrency_per_instance)
     ]
     tokens = Tokens(form_of(access)) if access.auth.startswith("oauth") else None
-    return Instance(name, url, lines, settings.timeout, tokens)
+    gate = Gate(name or "", Hold(scripts, name or "") if scripts else None)
+    return Instance(name, url, lines, settings.timeout, tokens, gate)
 
 
 def http_client(access: AccessConfig, patience: Patience, context: ssl.SSLContext) -> httpx.AsyncClient:
