@@ -21,6 +21,10 @@ from shared.redis_client import Scripts
 
 UNAUTHORIZED = 401
 
+A_CONNECTION_EACH = httpx.Limits(max_keepalive_connections=0)
+"""An answer that comes twice would be taken for that to the next call on its connection; and a connection that the other side
+closes while we begin to write leaves a doubt that costs a minute. A handshake is cheaper than either."""
+
 LATER = timedelta(seconds=5)
 
 
@@ -190,4 +194,5 @@ def http_client(access: AccessConfig, patience: Patience, context: ssl.SSLContex
         verify=context,
         proxy=access.proxy.get_secret_value() if access.proxy else None,
         follow_redirects=False,
+        limits=A_CONNECTION_EACH,
     )
