@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2 # processes for `make test`, a file of tests at a time; with ARGS there is one
 SOURCES := services shared ops sandbox tests bench
 
 .PHONY: help setup demo test faults check format bench lock clean
@@ -31,7 +32,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/ackstream demo
 
 test: $(VENV)/.installed
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n $(WORKERS) --dist loadfile)
 
 faults: $(VENV)/.installed
 	@ACKSTREAM_FAULTS=full $(BIN)/python -m pytest tests/faults -s --timeout 900 $(ARGS)

@@ -28,7 +28,8 @@ ACTIONS: Mapping[Offer, str] = {
 ACK_STORM = "ack_storm"
 
 _OFFERS = {action: offer for offer, action in ACTIONS.items()}
-MAX_ID = 100
+MAX_ID = 255
+"""As long as Slack lets any of these be."""
 
 
 class MalformedInteractionError(Exception):
@@ -62,9 +63,7 @@ def pressed(payload: Any) -> Pressed | StormPressed | None:
     actions = told.get("actions")
     if not isinstance(actions, list) or not actions:
         raise MalformedInteractionError("there are no actions")
-    action = _object(
-        actions[0], "the action"
-    )  # a press is one action; only what is typed can come with others
+    action = _object(actions[0], "the action")  # a press is one; only what is typed can come with others
     action_id = _text(action, "action_id")
     if "url" in action or (action_id not in _OFFERS and action_id != ACK_STORM):
         return None

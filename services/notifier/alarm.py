@@ -77,7 +77,7 @@ class Alarm:
         if await self._hold.remaining(fallback):
             return Failure.TRANSIENT
         try:
-            await self._slack.post(fallback, {"text": text, "unfurl_links": False, "unfurl_media": False})
+            await self._slack.post(fallback, {"text": text})
         except SlackCallError as error:
             self._log.error("alarm_not_told", channel=fallback, error=str(error), text=text)
             if error.retry_after:

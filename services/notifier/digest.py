@@ -60,7 +60,7 @@ def closing_line(storm: Storm) -> dict[str, Any]:
         f"({span(storm.last - storm.begun)}), {storm.singly:,} more posted singly. {totals(storm)}. "
         f"It was quiet for {span(end - storm.last)}; what is new gets messages of its own again."
     )
-    return {"text": text, "unfurl_links": False, "unfurl_media": False}
+    return {"text": text}
 
 
 def headline(storm: Storm, crowd: Crowd) -> str:
@@ -195,6 +195,4 @@ def _arguments(storm: Storm, text: str, attachments: list[dict[str, Any]]) -> di
         "text": text,
         "attachments": attachments,
         "metadata": {"event_type": "ackstream_storm", "event_payload": payload},
-        "unfurl_links": False,
-        "unfurl_media": False,
     }

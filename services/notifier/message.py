@@ -69,8 +69,6 @@ def _arguments(incident: Incident, text: str, attachments: list[dict[str, Any]])
         "text": text,
         "attachments": attachments,
         "metadata": {"event_type": "ackstream_incident", "event_payload": payload},
-        "unfurl_links": False,
-        "unfurl_media": False,
     }
 
 

@@ -123,6 +123,9 @@ class Conversation:
     is_archived: bool
 
 
+UNFURL_NOTHING = {"unfurl_links": False, "unfurl_media": False}
+
+
 class Slack:
     """Opens its connections on first use; `close` ends them."""
 
@@ -133,8 +136,8 @@ class Slack:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, channel: str, message: dict[str, Any]) -> Posted:
-        """chat.postMessage. Raises SlackCallError."""
-        answer = await self._call("chat.postMessage", {"channel": channel, **message})
+        """chat.postMessage; Slack is told to follow none of the links. Raises SlackCallError."""
+        answer = await self._call("chat.postMessage", {"channel": channel, **UNFURL_NOTHING, **message})
         return Posted(answer.get("channel", channel), answer["ts"])
 
     async def reply(self, channel: str, thread: str, message: dict[str, Any]) -> Posted:

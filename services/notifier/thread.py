@@ -23,8 +23,6 @@ def reply(incident: Incident) -> dict[str, Any]:
     return {
         "text": cut("\n".join(lines), MAX_REPLY),
         "metadata": {"event_type": "ackstream_notes", "event_payload": payload},
-        "unfurl_links": False,
-        "unfurl_media": False,
     }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -149,32 +150,32 @@ async def test_what_is_signed_and_malformed_is_a_bad_request(store: Store, body:
     assert answer.status_code == 400
 
 
-NOT_SLACKS: list[tuple[bytes, dict[Any, Any]]] = [
-    (FORM, {}),
-    (FORM, headers("", "")),
-    (FORM, {"X-Slack-Signature": "v0=" + "0" * 64}),
-    (FORM, {"X-Slack-Request-Timestamp": str(int(time.time()))}),
-    (FORM, signed(FORM, secret="another")),
-    (FORM, signed(FORM, at=time.time() - 600)),
-    (FORM, signed(FORM, at=time.time() + 600)),
-    (FORM, signed(FORM, at=0)),
-    (FORM + b"x", signed(FORM)),
-    (FORM, headers("soon", "v0=" + "0" * 64)),
-    (FORM, headers("9" * 400, "v0=" + "0" * 64)),
-    (FORM, headers("9" * 5000, "v0=" + "0" * 64)),
-    (FORM, headers("nan", "v0=" + "0" * 64)),
-    (FORM, headers(str(int(time.time())), "v0=é".encode("latin-1"))),
-    (FORM, headers("٣".encode(), b"v0=\xff\xfe")),
-    (b"payload=\xff\xfe", signed(b"payload=\xff\xfe")),
+NOT_SLACKS: list[tuple[bytes, Callable[[], dict[Any, Any]]]] = [
+    (FORM, dict),
+    (FORM, lambda: headers("", "")),
+    (FORM, lambda: {"X-Slack-Signature": "v0=" + "0" * 64}),
+    (FORM, lambda: {"X-Slack-Request-Timestamp": str(int(time.time()))}),
+    (FORM, lambda: signed(FORM, secret="another")),
+    (FORM, lambda: signed(FORM, at=time.time() - 600)),
+    (FORM, lambda: signed(FORM, at=time.time() + 600)),
+    (FORM, lambda: signed(FORM, at=0)),
+    (FORM + b"x", lambda: signed(FORM)),
+    (FORM, lambda: headers("soon", "v0=" + "0" * 64)),
+    (FORM, lambda: headers("9" * 400, "v0=" + "0" * 64)),
+    (FORM, lambda: headers("9" * 5000, "v0=" + "0" * 64)),
+    (FORM, lambda: headers("nan", "v0=" + "0" * 64)),
+    (FORM, lambda: headers(str(int(time.time())), "v0=é".encode("latin-1"))),
+    (FORM, lambda: headers("٣".encode(), b"v0=\xff\xfe")),
+    (b"payload=\xff\xfe", lambda: signed(b"payload=\xff\xfe")),
 ]
 
 
 @pytest.mark.parametrize(("body", "given"), NOT_SLACKS)
 async def test_what_slack_has_not_signed_just_now_is_unauthorized(
-    store: Store, body: bytes, given: dict[Any, Any]
+    store: Store, body: bytes, given: Callable[[], dict[Any, Any]]
 ) -> None:
     async with web(app_of(store)) as client:
-        assert (await client.post(PATH, content=body, headers=given)).status_code == 401
+        assert (await client.post(PATH, content=body, headers=given())).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

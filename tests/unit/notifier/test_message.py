@@ -346,13 +346,12 @@ def test_a_button_always_has_a_text_that_fits(text: str, shown: str) -> None:
 # The rest
 
 
-def test_metadata_identifies_the_message_and_links_are_not_unfurled() -> None:
+def test_metadata_identifies_the_message() -> None:
     for arguments in (message(firing(revision=7)), plain_message(firing(revision=7), "why", ACK)):
         assert arguments["metadata"] == {
             "event_type": "ackstream_incident",
             "event_payload": {"incident_id": firing().id, "revision": 7},
         }
-        assert (arguments["unfurl_links"], arguments["unfurl_media"]) == (False, False)
 
 
 def test_a_template_that_printed_nothing_still_makes_a_message() -> None:

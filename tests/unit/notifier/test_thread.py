@@ -168,7 +168,6 @@ def test_all_that_is_new_is_one_reply_whose_metadata_says_how_far_it_tells() -> 
     ]
     payload = {"notes_of": incident.id, "upto": 7}
     assert arguments["metadata"] == {"event_type": "ackstream_notes", "event_payload": payload}
-    assert (arguments["unfurl_links"], arguments["unfurl_media"]) == (False, False)
 
 
 counts = st.integers(0, 10**6)

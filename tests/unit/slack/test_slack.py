@@ -45,6 +45,14 @@ async def test_a_message_is_posted_and_edited_in_place(slack: Slack, sandbox: Ru
     assert [message["text"] for message in sandbox.world.slack.messages("C1")] == ["bye"]
 
 
+async def test_slack_is_told_to_follow_no_links(slack: Slack, sandbox: Running) -> None:
+    """It would fetch them, and make pictures of pages that are for one person."""
+    posted = await slack.post("C1", HELLO)
+    await slack.reply("C1", posted.ts, HELLO)
+    for call in sandbox.world.slack.calls.named("chat.postMessage"):
+        assert (call.arguments["unfurl_links"], call.arguments["unfurl_media"]) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
