@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from ops.status import as_text, status_of
 from sandbox.faults import Fault
 from sandbox.server import Running
 from services.escalator import circuit as circuit_module
@@ -47,6 +48,7 @@ class Replica:
                 **settings,
             }
         )
+        self.scripts = scripts
         store, self.instances = Store(scripts), Instances.of(self.config, scripts)
         self.wake, self.stopping = asyncio.Event(), asyncio.Event()
         escalator = Escalator(
@@ -237,8 +239,11 @@ async def test_should_the_queue_be_lost_all_come_back(
     monkeypatch.setattr(queues_module, "COMES_BACK", timedelta(seconds=1))
     misbehave(sandbox, "latency", "main", seconds=0.5)
     ids = await some(store, 10)
-    async with working(client, sandbox, seconds=5, concurrency_per_instance=1):
-        await wait_until(lambda: _waiting(client, 5), "most to wait")
+    async with working(client, sandbox, seconds=5, concurrency_per_instance=1) as replica:
+        await wait_until(lambda: _waiting(client, 9), "most to wait")
+        status = await status_of(replica.scripts)
+        assert (status.waiting, status.due) == (9, 9)
+        assert "9 wait for their turn at ServiceNow" in as_text(status)
         await client.delete(KEYS.escalations(""))
         sandbox.world.faults.clear()
         await recorded(sandbox, "main", ids)
