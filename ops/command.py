@@ -101,23 +101,23 @@ def check_config(file: Path, *, online: bool) -> None:
     if report.problems:
         click.echo(f"FAILED: {len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}")
         sys.exit(2)
-    if online and not _is_well_online(file):
-        click.echo("FAILED: Slack would not take messages as configured")
+    if online and (failure := _failure_online(file)):
+        click.echo(f"FAILED: {failure}")
         sys.exit(1)
     click.echo("SUCCESS")
 
 
-def _is_well_online(file: Path) -> bool:
-    from ops.check_online import all_is_well, ask_slack, table  # noqa: PLC0415
+def _failure_online(file: Path) -> str:
+    from ops.check_online import ask_slack, failure, table  # noqa: PLC0415
 
     slack = load(file).alert.slack
     if not slack.enable:
         click.echo("alert.slack.enable is false: there is nobody to ask")
-        return True
+        return ""
     findings = asyncio.run(ask_slack(slack))
     for line in table(findings):
         click.echo(line)
-    return all_is_well(findings)
+    return failure(findings)
 
 
 @main.command("test-alert")

@@ -82,7 +82,7 @@ def status(config_path: Path, data_dir: Path, output: str) -> None:
 @data_dir_option
 @output_option
 def parked(context: click.Context, config_path: Path, data_dir: Path, output: str) -> None:
-    """Incidents whose message or record does not come through, with the last error and the next try."""
+    """Incidents whose message or record, and storms whose digest, does not come through, with the last error and the next try."""
     from ops import parked as look  # noqa: PLC0415
 
     if context.invoked_subcommand:

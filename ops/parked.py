@@ -1,4 +1,5 @@
-"""`ackstream parked`: incidents whose message or record does not come through, with the last error and the next try."""
+"""`ackstream parked`: incidents whose message or record does not come through, and storms whose digest does not, with the last error
+and the next try."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from shared.incident import Effort, Incident
 from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.store import Store
+from shared.storms import Storm, Storms
 
 PAGE = 500
 TARGETS = {Stage.DELIVERY: "slack", Stage.ESCALATION: "servicenow"}
@@ -18,7 +20,7 @@ TARGETS = {Stage.DELIVERY: "slack", Stage.ESCALATION: "servicenow"}
 
 @dataclass(frozen=True)
 class Parked:
-    """`stage`: `slack` or `servicenow`. `needs_person`: it will not heal by itself; else it is only being retried."""
+    """`incident`: or the storm whose digest it is. `stage`: `slack` or `servicenow`. `needs_person`: it will not heal by itself; else it is only being retried."""
 
     incident: str
     title: str
@@ -34,20 +36,27 @@ async def parked(scripts: Scripts, keys: Keys | None = None) -> list[Parked]:
     found: set[Parked] = set()
     async for incident in _waiting(scripts, keys or Keys()):
         found.update(_of(incident))
+    storms = Storms(scripts)
+    for id_ in await storms.tended():
+        if (storm := await storms.load(id_)) and storm.error:
+            found.add(_digest(storm))
     return sorted(
         found, key=lambda one: (not one.needs_person, one.next_try is None, one.next_try, one.incident)
     )
 
 
 async def retry(scripts: Scripts, incident_ids: list[str], keys: Keys | None = None) -> list[str]:
-    """Make the next attempt due now, for these incidents, or for all that wait when none is named. The ids for which that
+    """Make the next attempt due now, for these incidents and storms, or for all that wait when none is named. The ids for which that
     changed anything. Raises StoreUnavailableError."""
-    store = Store(scripts)
-    named = incident_ids or [incident.id async for incident in _waiting(scripts, keys or Keys())]
+    store, storms = Store(scripts), Storms(scripts)
+    named = incident_ids or [
+        *[incident.id async for incident in _waiting(scripts, keys or Keys())],
+        *await storms.tended(),
+    ]
     hastened = []
     for incident_id in dict.fromkeys(named):
         steps = [await store.apply(incident_id, Retry(stage)) for stage in Stage]
-        if any(step.reason is Reason.RETRY_ASKED for step in steps):
+        if any(step.reason is Reason.RETRY_ASKED for step in steps) or await storms.retry(incident_id):
             hastened.append(incident_id)
     return hastened
 
@@ -79,6 +88,11 @@ def _of(incident: Incident) -> list[Parked]:
         for stage, effort in efforts.items()
         if effort.error
     ]
+
+
+def _digest(storm: Storm) -> Parked:
+    title = f"the digest of {storm.members:,} incidents in {storm.channel}"
+    return Parked(storm.id, title, "slack", storm.parked, storm.attempts, storm.error, storm.retry_at)
 
 
 def as_text(found: list[Parked]) -> str:

@@ -92,11 +92,20 @@ def convert_template(file: Path, target: Path | None) -> None:
     if is_jinja(source):
         raise Failure(f"{file} is a Jinja2 template already", code=2)
     conversion = convert(source, os.environ)
-    if target:
-        target.write_text(conversion.source, encoding="utf-8")
-    else:
-        click.echo(conversion.source, nl=False)
+    _write(conversion.source, target)
     for line in report(conversion, str(file)):
         click.echo(line, err=True)
     if conversion.left:
         sys.exit(1)
+
+
+def _write(source: str, target: Path | None) -> None:
+    if target is None:
+        click.echo(source, nl=False)
+        return
+    try:
+        target.write_text(source, encoding="utf-8")
+    except OSError as error:
+        raise Failure(
+            f"{target}: cannot be written: {error.strerror or type(error).__name__}", code=2
+        ) from None

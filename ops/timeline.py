@@ -1,7 +1,7 @@
 """One incident's story, folded from the event stream alone: what happened when, and why it did or did not escalate. Pure."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -141,11 +141,29 @@ def why(story: Story, now: datetime) -> str:
     if story.escalation:
         return _why_escalated(story.escalation, story)
     if story.acknowledgement:
-        return f"It did not escalate: {_who(story)} acknowledged{_before(story, story.acknowledgement.at)}."
+        told = f"{_who(story)} acknowledged{_before(story, story.acknowledgement.at)}{_tried(story)}"
+        return f"It did not escalate: {told}{_lapse(story, now)}."
     if story.closure:
-        tried = f" after {len(story.failures)} failed attempts" if story.failures else ""
-        return f"It did not escalate: {_ended(story.closure)}{tried}{_before(story, story.closure.at)}."
+        told = f"{_ended(story.closure)}{_before(story, story.closure.at)}{_tried(story)}"
+        return f"It did not escalate: {told}."
     return _why_not_yet(story, now)
+
+
+def _tried(story: Story) -> str:
+    return f", after {_many(story.failures, 'failed attempt')}" if story.failures else ""
+
+
+def _many(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
+
+
+def _lapse(story: Story, now: datetime) -> str:
+    """An acknowledgement that has a limit."""
+    text = story.acknowledgement.data.get("lapses_at") if story.acknowledgement else None
+    if not text or story.closure:
+        return ""
+    at = datetime.fromisoformat(text)
+    return f"; still firing at {moment(at)}, it is open again" if now < at else ""
 
 
 def _ended(closure: Happening) -> str:
@@ -161,7 +179,7 @@ def _why_not_yet(story: Story, now: datetime) -> str:
     moved = story.moved
     if story.failures and not (moved and moved.version > story.failures[-1].version):
         error = story.failures[-1].data.get("error", "")
-        return f"It has not escalated yet: {len(story.failures)} attempts failed, the last with: {error}."
+        return f"It has not escalated yet: {_many(story.failures, 'attempt')} failed, the last with: {error}."
     if now < story.deadline:
         told = (
             f"It escalates in {span(story.deadline - now)}, at {moment(story.deadline)}, unless acknowledged"
@@ -173,7 +191,7 @@ def _why_not_yet(story: Story, now: datetime) -> str:
 def _why_escalated(escalation: Happening, story: Story) -> str:
     number, late = escalation.data.get("number", "?"), float(escalation.data.get("late_seconds", 0))
     lateness = f", {late:.1f} s after its deadline" if late >= 0.1 else ", at its deadline"  # noqa: PLR2004
-    tried = f", after {len(story.failures)} failed attempts" if story.failures else ""
+    tried = _tried(story)
     if story.acknowledgement:
         return f"It escalated as {number}{tried}: the attempt had begun before {_who(story)} acknowledged, and its answer was lost."
     if story.moved:

@@ -252,10 +252,11 @@ class NotesTold:
 
 @dataclass(frozen=True)
 class Digested:
-    """The digest of `storm` in `channel` tells of this incident; it gets no message of its own."""
+    """The digest of `storm` in `channel` tells of this incident; it gets no message of its own. `overflow`: as in `Digest`."""
 
     storm: str
     channel: str
+    overflow: bool = False
 
 
 class Stage(StrEnum):

@@ -31,6 +31,7 @@ SLACK = ("alert", "slack")
 SERVICENOW = ("oncall", "servicenow")
 INSTANCES = (*SERVICENOW, "other_instance_urls")
 ACCESS = (*SERVICENOW, "access_by_instance")
+ADDRESSEES = tuple((*SLACK, key) for key in ("routes", "mention", "fallback_channel_id"))
 
 _SENTENCES = {
     "missing": "is required",
@@ -64,7 +65,11 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
     """The configuration in `path`. Raises ConfigError, which names everything that is wrong at once."""
     variables = Variables(environ)
     written = draft(str(path), _read(path), variables)
-    warnings = [*_foreign_blocks(written), *_absent_instances(written, variables)]
+    warnings = [
+        *_foreign_blocks(written),
+        *_absent_instances(written, variables),
+        *_absent_addressees(written, variables),
+    ]
     problems = [*written.problems, *_missing(written, variables), *_contradictions(written)]
     try:
         config = Config.model_validate(written.values)
@@ -107,6 +112,14 @@ def _absent_instances(written: Draft, variables: Variables) -> Iterator[str]:
         if path[:-1] == INSTANCES and place.unset and written.get(path) is None:
             why = variables.absence(place.unset[0])
             yield f"{dotted(path)}: has no value: {why}; requests that ask for {path[-1]} get the default instance"
+
+
+def _absent_addressees(written: Draft, variables: Variables) -> Iterator[str]:
+    """Alerts would quietly go elsewhere, or call nobody."""
+    for path, place in written.places.items():
+        lost = path[:3] in ADDRESSEES and place.unset and written.get(path) is None
+        if lost and written.is_on((*SLACK, "enable")):
+            yield f"{dotted(path)}: has no value: {variables.absence(place.unset[0])}; it counts as not given"
 
 
 def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
@@ -203,14 +216,25 @@ def _contradictions(written: Draft) -> Iterator[Problem]:
         yield written.problem(
             ("oncall", "provider"), f"should be servicenow; Ackstream cannot escalate to {provider}"
         )
-    app_token = (*SLACK, "app_token")
-    if written.text(app_token) and not written.text(app_token).startswith("xapp-"):
-        yield written.problem(app_token, "should be an app-level token, xapp-…, not the bot's")
+    yield from _swapped_tokens(written)
     yield from _ports_in_use_twice(written)
     auth = ("ingest", "auth")
     for given, wanted in (("username", "password"), ("password", "username")):
         if written.text((*auth, given)) and not written.text((*auth, wanted)):
             yield written.problem((*auth, wanted), f"is required because ingest.auth.{given} is given")
+
+
+def _swapped_tokens(written: Draft) -> Iterator[Problem]:
+    """Slack's pages show three secrets, and two of them tell what they are."""
+    token, app_token, secret = ((*SLACK, key) for key in ("token", "app_token", "signing_secret"))
+    if written.text(app_token) and not written.text(app_token).startswith("xapp-"):
+        yield written.problem(app_token, "should be an app-level token, xapp-…, not the bot's")
+    if written.text(token).startswith("xapp-"):
+        yield written.problem(
+            token, "should be the bot's token, xoxb-…; an app-level one belongs in app_token"
+        )
+    if written.text(secret).startswith(("xapp-", "xoxb-")):
+        yield written.problem(secret, "should be the app's Signing Secret, not a token")
 
 
 def _ports_in_use_twice(written: Draft) -> Iterator[Problem]:

@@ -102,8 +102,8 @@ def digested(incident: Incident, command: Digested, now: datetime) -> Step:
         return Step(incident, Reason.DELIVERY_BUSY)
     if effort.lease or effort.doubt_until:
         return Step(incident, Reason.DELIVERY_IN_DOUBT)
-    digest = Digest(channel=command.channel, storm=command.storm)
-    data = digest.model_dump(mode="json")
+    digest = Digest(channel=command.channel, storm=command.storm, overflow=command.overflow)
+    data = digest.model_dump(mode="json", exclude_defaults=True)
     return changed(
         incident,
         now,

@@ -154,6 +154,8 @@ class Digest(Frozen):
 
     channel: str
     storm: str
+    overflow: bool = False
+    """It is as bad as those that are posted singly in a storm, but they were too many."""
 
 
 class Predecessor(Frozen):

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 
+from shared.commands import Reason
 from shared.interactions import DOOR, Pressed, StormPressed, pressed
 from shared.metrics import DEEDS
 from shared.store import Store
@@ -12,6 +13,10 @@ from shared.storms import ACKNOWLEDGE_ALL, Storms
 
 DEADLINE = 1.5
 """Seconds for Redis to answer. Slack waits 3 s for us, then shows people a warning, which is true."""
+
+
+class NotHereError(Exception):
+    """A press about something that we do not know: forgotten, or of another Ackstream with the same Slack app."""
 
 
 class Presses:
@@ -22,7 +27,8 @@ class Presses:
 
     async def take(self, payload: Any) -> None:
         """Once this returns the deed is durable, or refused, or `payload` asked nothing of us. Being told of the same press again
-        changes nothing. Raises MalformedInteractionError, StoreUnavailableError, and TimeoutError: then nobody knows."""
+        changes nothing. Raises MalformedInteractionError and NotHereError; StoreUnavailableError and TimeoutError: then nobody knows.
+        """
         found = pressed(payload)
         if isinstance(found, Pressed):
             async with asyncio.timeout(DEADLINE):
@@ -42,6 +48,8 @@ class Presses:
             door=DOOR,
             user=press.deed.user,
         )
+        if step.reason is Reason.UNKNOWN_INCIDENT:
+            raise NotHereError("no such incident is known here")
 
     async def _wish(self, press: StormPressed) -> None:
         count = await self._storms.wish_all_acknowledged(
@@ -58,3 +66,5 @@ class Presses:
             user=press.user,
             open=count,
         )
+        if count is None:
+            raise NotHereError("no such storm is known here")

@@ -69,8 +69,10 @@ class Redises:
                 await self.scripts.execute(
                     "SET", PROBE, 1, "PX", PROBE_LIFETIME
                 )  # a full Redis still answers PING
+        except TimeoutError:  # has no words of its own
+            return f"unavailable: no answer within {READY_CHECK_TIMEOUT:g} s"
         except Exception as error:
-            return f"unavailable: {error or type(error).__name__}"
+            return f"unavailable: {str(error) or type(error).__name__}"
         return "ok"
 
     async def close(self) -> None:

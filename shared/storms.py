@@ -31,6 +31,7 @@ _NOTE = Script.named("storm_note")
 _WISH = Script.named("storm_wish")
 _CARRIED = Script.named("storm_carried")
 _TEND = Script.named("storm_tend")
+_AGAIN = Script.named("storm_again")
 _SETTLE = Script.named("storm_settle")
 
 _STATES = {
@@ -78,6 +79,10 @@ class Storm:
     wish: Wish | None
     carried: int
     """How many the wish acknowledged."""
+    reopened: int
+    """How many acknowledgements were taken back, or lapsed, so far."""
+    reopened_told: int
+    """Of these the thread was told."""
     changes: int
     """Grows with all that the digest tells."""
     shown: int
@@ -91,6 +96,12 @@ class Storm:
     retry_at: datetime | None
     attempts: int
     """Failed ones in a row."""
+    error: str
+    """The last one's."""
+    parked: bool
+    """It does not heal by itself."""
+    wanted: bool
+    """Somebody asked for the digest again: should it be gone from Slack, it is posted anew."""
     closed: bool
     """The thread was told that it is over."""
     now: datetime
@@ -104,7 +115,12 @@ class Storm:
     def is_owed(self) -> bool:
         """Something about it is to be told in Slack, and not only later."""
         backing_off = self.retry_at is not None and self.retry_at > self.now
-        return not backing_off and (not self.tells_the_present or self.owes_closing)
+        owes_any = not self.tells_the_present or self.owes_reopened or self.owes_closing
+        return not backing_off and owes_any
+
+    @property
+    def owes_reopened(self) -> bool:
+        return bool(self.ts) and self.reopened > self.reopened_told
 
     @property
     def owes_closing(self) -> bool:
@@ -135,7 +151,7 @@ class Storms:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    async def note(self, incident: Incident, *, overflow: bool = False) -> None:
+    async def note(self, incident: Incident) -> None:
         """Count a member as it is. Nothing for an incident that no digest tells of; being told twice, or late, changes nothing."""
         if incident.digest is None:
             return
@@ -148,7 +164,8 @@ class Storms:
             [keys.facts, keys.members, keys.names, keys.open_names, keys.open, SLACK_STORMS],
             [
                 *(storm, incident.digest.channel, incident.id, incident.version),
-                *(_STATES[incident.state], int(incident.record is not None), int(overflow), name),
+                *(_STATES[incident.state], int(incident.record is not None)),
+                *(int(incident.digest.overflow), name),
                 rank(facts.severity) * 10**13 + opened,
                 *(_milliseconds(STORM_LIFETIME), _milliseconds(REFRESH_EVERY)),
             ],
@@ -210,6 +227,22 @@ class Storms:
             )
         )
 
+    async def tended(self) -> Sequence[str]:
+        """Ids of all that something is still to be done about."""
+        return [id_.decode() for id_ in await self._scripts.execute("ZRANGE", SLACK_STORMS, 0, -1)]
+
+    async def retry(self, storm: str) -> bool:
+        """What failed to be told of it is due now. False: nothing waits for its next try."""
+        if not await self._scripts.execute("HDEL", StormKeys(storm).facts, "retry_at"):
+            return False
+        await self._scripts.execute("ZADD", SLACK_STORMS, "XX", "LT", 0, storm)
+        return True
+
+    async def want(self, storm: str) -> bool:
+        """Have the digest shown once more, and posted anew if it is gone from Slack. False: there is no such storm (any more)."""
+        keys = [StormKeys(storm).facts, SLACK_STORMS]
+        return bool(await self._scripts.run(_AGAIN, keys, [storm, _milliseconds(STORM_LIFETIME)]))
+
     async def lease(self, storm: str, token: str, lease: timedelta) -> bool:
         """Whether we may post or edit the digest now."""
         key = StormKeys(storm).lease
@@ -235,6 +268,7 @@ def _storm(id_: str, fields: Mapping[str, str], now: datetime) -> Storm:
             for name in (
                 *("members", "open", "acknowledged", "escalated", "resolved", "recorded"),
                 *("overflow", "singly", "carried", "changes", "shown", "attempts"),
+                *("reopened", "reopened_told"),
             )
         },
         last=_moment(fields["last"]),
@@ -244,6 +278,9 @@ def _storm(id_: str, fields: Mapping[str, str], now: datetime) -> Storm:
         ts=fields.get("ts", ""),
         look=_moment(fields["look"]) if "look" in fields else None,
         retry_at=_moment(fields["retry_at"]) if "retry_at" in fields else None,
+        error=fields.get("error", ""),
+        parked=fields.get("parked") == "1",
+        wanted="wanted" in fields,
         closed="closed" in fields,
         now=now,
     )

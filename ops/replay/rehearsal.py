@@ -14,7 +14,7 @@ from ops.replay.replay import Answer, Replay
 from ops.timeline import moment as clock
 from services.notifier.notifier import INVISIBLE
 from shared.commands import EventType
-from shared.incident import NOT_TRUSTED, Incident
+from shared.incident import NOT_TRUSTED, Digest, Incident
 
 INDENT = " " * 4
 QUOTE = INDENT * 2 + "│ "
@@ -36,6 +36,8 @@ class Act:
 _COUNTED = {
     "post": "posts",
     "edit": "edits",
+    "join": "left to a digest",
+    "count": "counted in one",
     "arm": "deadlines set",
     "move": "deadlines moved",
     "clear": "deadlines cleared",
@@ -65,6 +67,10 @@ async def rehearse(replay: Replay, say: Callable[[str], None] | None = None) -> 
 def notify(moment: Moment, preview: Preview, seen: dict[str, int | None]) -> Act:
     """`seen`: by incident, the revision that its message would show by now; what was shown before the range counts as shown."""
     incident = moment.after
+    if incident.heir:  # whose message it is now
+        return NOTHING
+    if incident.digest and incident.message is None:
+        return _count(moment, incident.digest)
     shown = _shown_before(moment, seen)
     never_fired = incident.closure is not None and incident.closure.never_fired
     silent = moment.event.type in INVISIBLE - {EventType.MESSAGE_GONE}
@@ -77,13 +83,25 @@ def notify(moment: Moment, preview: Preview, seen: dict[str, int | None]) -> Act
     return Act(deed, details, f"{words} {channel}", tuple(lines_of(message)))
 
 
+def _count(moment: Moment, digest: Digest) -> Act:
+    """What becomes of an incident that has no message of its own."""
+    told = f"the digest of storm {digest.storm} in {digest.channel}"
+    details = {"channel": digest.channel, "storm": digest.storm}
+    if moment.event.type == EventType.DIGESTED:
+        return Act("join", details, f"leaves it to {told}")
+    seen_before = moment.before is not None and moment.before.revision == moment.after.revision
+    return NOTHING if seen_before else Act("count", details, f"counts it in {told}")
+
+
 def _shown_before(moment: Moment, seen: dict[str, int | None]) -> int | None:
     """None: there is no message."""
     if moment.event.type == EventType.REPOST_ASKED:
         return NOT_TRUSTED
     if moment.event.type == EventType.MESSAGE_GONE:
         return None
-    message = moment.before.message if moment.before else None
+    message = (
+        moment.before or moment.after
+    ).message  # one that opens may keep to the message of the one before
     return seen.setdefault(moment.after.id, message.shown if message else None)
 
 

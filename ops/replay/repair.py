@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from ops.replay.replay import Answer, Replay, ReplayError
 from shared.commands import Reason, Repost
 from shared.incident import Incident
 from shared.store import Loaded, NewerStateError, Store
+from shared.storms import Storms
 
 AT_ONCE = 100
 """Incidents that are looked at together; a Ctrl-C waits for them."""
@@ -29,6 +31,7 @@ class Outcome(StrEnum):
     AS_IT_WAS = "as they should be"
     HANDED = "handed to the notifier"
     ASKED = "messages asked for again"
+    DIGEST = "told by a digest, which was asked for again"
     BUSY = "being delivered just now: ask again in a minute"
     GONE = "no longer kept"
     UNREADABLE = "not readable for this version"
@@ -47,7 +50,8 @@ async def repair_notifier(replay: Replay, *, force: bool) -> Answer:
     Raises ReplayError where nobody would do it."""
     if not replay.config.alert.slack.enable:
         raise ReplayError("alert.slack.enable is false, so no notifier would post; enable Slack first")
-    return await _each(replay, "notifier", _repost if force else _show)
+    again = partial(_repost, Storms(replay.scripts))
+    return await _each(replay, "notifier", again if force else _show)
 
 
 async def _arm(store: Store, incident_id: str) -> Outcome:
@@ -71,9 +75,12 @@ async def _schedule(store: Store, loaded: Loaded) -> Outcome:
     return _outcome(changed, Outcome.CLEARED if _is_done(incident) else Outcome.HANDED)
 
 
-async def _repost(store: Store, incident_id: str) -> Outcome:
+async def _repost(storms: Storms, store: Store, incident_id: str) -> Outcome:
     """The notifier edits the message, and posts it anew when Slack says that there is none: asking twice posts once."""
     loaded = await store.load(incident_id)
+    digest = loaded.incident.digest if loaded.incident else None
+    if digest and await storms.want(digest.storm):
+        return Outcome.DIGEST
     if loaded.incident is None or loaded.incident.message is None:
         return await _schedule(store, loaded)
     step = await store.apply(incident_id, Repost(loaded.incident.message.ts))

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from services.ingest.body import BodyTooLargeError, BodyTooSlowError, read_body
 from shared import metrics
 from shared.interactions import MalformedInteractionError
-from shared.presses import Presses
+from shared.presses import NotHereError, Presses
 from shared.redis_client import StoreUnavailableError
 
 MAX_BYTES = 100_000
@@ -27,7 +27,8 @@ TIMESTAMP, SIGNATURE = "x-slack-request-timestamp", "x-slack-signature"
 
 
 class Interactions:
-    """Answers 200 once a deed is durable or refused, and to what asks nothing of us: else Slack would warn people of nothing."""
+    """Answers 200 once a deed is durable or refused, and to what asks nothing of us: else Slack would warn people of nothing.
+    Of what we do not know it should: nobody could be told otherwise that nothing was done."""
 
     def __init__(self, presses: Presses, signing_secret: str) -> None:
         self._presses = presses
@@ -54,6 +55,8 @@ class Interactions:
             await self._presses.take(payload_of(body))
         except MalformedInteractionError as error:
             return self._refuse(400, str(error))
+        except NotHereError as error:
+            return self._refuse(410, str(error))
         except (StoreUnavailableError, TimeoutError) as error:
             return self._refuse(503, str(error) or "Redis took too long")
         return Response()

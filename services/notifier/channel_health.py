@@ -16,6 +16,9 @@ from services.notifier.slack import Conversation, Failure, Identity, Slack, Slac
 from shared import metrics
 
 EVERY = timedelta(minutes=10)
+WHILE_WRONG = timedelta(minutes=2)
+"""So that whoever mends it sees soon that it is."""
+
 AFTER_TROUBLE = timedelta(seconds=15)
 """How soon to look again when a delivery was refused; at most so often, too."""
 
@@ -144,10 +147,10 @@ class ChannelHealth:
             except Exception:  # whatever it is, messages matter more
                 self._log.exception("slack_not_inspected")
             await asyncio.sleep(AFTER_TROUBLE.total_seconds())
+            wrong = any(finding.grade is Grade.WRONG for finding in self._known.values())
+            pause = (WHILE_WRONG if wrong else EVERY).total_seconds()
             with contextlib.suppress(TimeoutError):  # replicas not all at once
-                await asyncio.wait_for(
-                    self._troubled.wait(), EVERY.total_seconds() * random.uniform(0.8, 1.2)
-                )
+                await asyncio.wait_for(self._troubled.wait(), pause * random.uniform(0.8, 1.2))
 
     def tell(self, findings: Sequence[Finding]) -> None:
         for finding in findings:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.notifier.message import COLORS
-from services.notifier.mrkdwn import cut, date, escape, link, one_line, shortened
+from services.notifier.mrkdwn import cut, date, escape, link, mention, one_line, shortened
 from services.notifier.sections import split_sections
 from services.notifier.status import status_lines
 from shared.incident import Incident, State
@@ -54,11 +54,23 @@ def plain_digest(storm: Storm, crowd: Crowd, why: str, url: str) -> dict[str, An
 
 def closing_line(storm: Storm) -> dict[str, Any]:
     """What the thread is told at the end."""
-    end = storm.over or storm.last
     text = (
         f"The storm is over: {_count(storm.members)} from {date(storm.begun)} to {date(storm.last)} "
         f"({span(storm.last - storm.begun)}), {storm.singly:,} more posted singly. {totals(storm)}. "
-        f"It was quiet for {span(end - storm.last)}; what is new gets messages of its own again."
+        "What is new gets messages of its own again."
+    )
+    return {"text": text}
+
+
+def reopened_line(storm: Storm) -> dict[str, Any]:
+    """What the thread is told of acknowledgements that were taken back, or lapsed. Who acknowledged all is mentioned, where Slack
+    itself said who it was."""
+    count = storm.reopened - storm.reopened_told
+    user = mention(storm.wish.user) if storm.wish else ""
+    who = f"{user} " if user else ""
+    text = (
+        f"⏰ {who}{_count(count)} that had been acknowledged {'are' if count != 1 else 'is'} open again: "
+        f"the acknowledgement lapsed, or was taken back. {storm.open:,} open now"
     )
     return {"text": text}
 

@@ -15,7 +15,7 @@ import structlog
 from services.notifier.alarm import Alarm
 from services.notifier.appearance import Appearance
 from services.notifier.courier import TIME_TO_COMMIT
-from services.notifier.digest import Worst, closing_line, digest_message, plain_digest
+from services.notifier.digest import Worst, closing_line, digest_message, plain_digest, reopened_line
 from services.notifier.lost_post import LOOK_AGAIN, PATIENCE, SLACK_GRACE, LostPost
 from services.notifier.pacing import Pacing
 from services.notifier.rendering import may_be_acknowledged_in_time
@@ -33,7 +33,9 @@ MEMBER = "storm:"
 """What names of storms begin with in a queue, where all other members are incidents."""
 
 CLOSING_TRIES = 5
-"""Somebody may have deleted the digest, and its thread with it."""
+"""It is not worth more."""
+
+MAX_ERROR = 300
 
 Settled = Mapping[str, str | int]
 """Fields as `Storms.settle` takes them."""
@@ -86,7 +88,8 @@ class Digests:
 
     async def _tell(self, storm: Storm, started: float) -> tuple[Settled, bool]:
         if storm.tells_the_present:
-            return await self._close(storm), True
+            telling = self._tell_reopened if storm.owes_reopened else self._close
+            return await telling(storm), True
         blind = False
         if not storm.ts and storm.look:
             found, blind = await self._look(storm)
@@ -117,6 +120,9 @@ class Digests:
             "look": "",
             "retry_at": "",
             "attempts": "",
+            "error": "",
+            "parked": "",
+            "wanted": "",
         }
         if storm.ts:
             await self._slack.update(storm.place, storm.ts, message)
@@ -146,8 +152,7 @@ class Digests:
     async def _failed(self, storm: Storm, error: SlackCallError, *, blind: bool) -> Settled:
         """`blind`: an earlier post may be there all the same, as before."""
         if error.failure is Failure.MESSAGE_GONE:
-            # Somebody deleted it. That is their word; nothing is posted behind their back.
-            return {"shown": storm.changes, "shown_at": "now"}
+            return _deleted(storm)
         if error.retry_after:
             await self._pacing.hold.set(storm.channel, error.retry_after)
         needs_person = error.failure in (Failure.NEEDS_PERSON, Failure.CONTENT)
@@ -166,6 +171,8 @@ class Digests:
         return {
             **_again(wait),
             "attempts": storm.attempts + 1,
+            "error": str(error)[:MAX_ERROR],
+            "parked": int(needs_person),
             **({"look": ""} if surely_not_there and not storm.ts else {}),
         }
 
@@ -175,14 +182,31 @@ class Digests:
                 failed = DeliveryFailed("", error, wait, needs_person=True)
                 await self._alarm.heed(incident, storm.channel, failed)
 
+    async def _tell_reopened(self, storm: Storm) -> Settled:
+        """Its incidents have no threads of their own. Told twice is better than not at all."""
+        told: dict[str, str | int] = {
+            "reopened_told": storm.reopened,
+            "attempts": "",
+            "error": "",
+            "parked": "",
+        }
+        try:
+            await self._slack.post(storm.place, {"thread_ts": storm.ts, **reopened_line(storm)})
+        except SlackCallError as error:
+            if error.failure not in (Failure.MESSAGE_GONE, Failure.CONTENT):
+                return await self._failed(storm, error, blind=False)
+        return told
+
     async def _close(self, storm: Storm) -> Settled:
-        """A lost answer counts as told: the digest says the same, and a second closing line would be worse than none."""
+        """A lost answer counts as told: the digest says the same, and a second closing line would be worse than none. Where the digest
+        was deleted there is no thread."""
         try:
             await self._slack.post(storm.place, {"thread_ts": storm.ts, **closing_line(storm)})
         except SlackCallError as error:
-            if error.failure is not Failure.AMBIGUOUS and storm.attempts < CLOSING_TRIES:
+            for_nobody = error.failure in (Failure.AMBIGUOUS, Failure.MESSAGE_GONE)
+            if not for_nobody and storm.attempts < CLOSING_TRIES:
                 return await self._failed(storm, error, blind=False)
-        return {"closed": 1, "attempts": ""}
+        return {"closed": 1, "attempts": "", "error": "", "parked": ""}
 
     async def _message(self, storm: Storm) -> tuple[dict[str, Any], Crowd]:
         crowd, worst = await self._storms.crowd(storm.id), []
@@ -200,6 +224,14 @@ class Digests:
 
     def _url(self, storm: Storm) -> str:
         return self._storm_links.url(storm.id, max(storm.last, storm.now) + LINK_GRACE)
+
+
+def _deleted(storm: Storm) -> Settled:
+    """Somebody deleted the digest. While more incidents join, nothing else would tell of them: it is posted anew. After that it is
+    their word; nothing is posted behind their back, unless somebody asks for it."""
+    if storm.over and not storm.wanted:
+        return {"shown": storm.changes, "shown_at": "now"}
+    return {"ts": "", "place": "", "look": ""}
 
 
 def _again(wait: timedelta) -> dict[str, str | int]:

@@ -13,6 +13,12 @@ from services.notifier.mrkdwn import Mrkdwn
 MAX_ROUNDS = 100_000
 """Of all loops of one rendering together. A body with thousands of alerts times a nested loop must not stop the notifier."""
 
+MAX_REPEATED = 1_000_000
+"""Characters or elements that a repetition makes, as in `"█" * percent`. The number may come from a body."""
+
+MAX_POWER = 1000
+"""Bits of a whole number, about, that `**` makes."""
+
 ROUNDS = "rounds left"
 """Where a rendering counts them. No identifier, so that no template and no body can reach it."""
 
@@ -49,6 +55,7 @@ class Missing(ChainableUndefined):
 class MessageEnvironment(ImmutableSandboxedEnvironment):
     """What a macro or a `{% set %}` block captures was escaped on its way in; it is not escaped again when printed."""
 
+    intercepted_binops = frozenset(("*", "**"))
     concat = staticmethod(lambda pieces: Mrkdwn("".join(pieces)))
 
     def __init__(self) -> None:
@@ -64,6 +71,14 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         return self._field(obj, argument) if isinstance(obj, dict) else super().getitem(obj, argument)
 
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """What a body could make endless is refused before it is begun."""
+        if (operator == "*" and _repeated(left, right) > MAX_REPEATED) or (
+            operator == "**" and _power(left, right) > MAX_POWER
+        ):
+            raise TemplateRuntimeError(f"{operator} makes more than a message could hold")
+        return super().call_binop(context, operator, left, right)
+
     def _field(self, fields: dict[Any, Any], name: Any) -> Any:
         try:
             return fields[name]
@@ -75,6 +90,18 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
         for loop in tree.find_all(nodes.For):
             counted = nodes.Filter(loop.iter, "_rounds", [], [], None, None, lineno=loop.lineno)
             loop.iter = counted.set_environment(self)
+
+
+def _repeated(left: Any, right: Any) -> int:
+    """How long a text or list that is repeated becomes; 0 for everything else."""
+    for many, times in ((left, right), (right, left)):
+        if isinstance(many, str | list | tuple) and isinstance(times, int):
+            return len(many) * times
+    return 0
+
+
+def _power(base: Any, exponent: Any) -> int:
+    return base.bit_length() * exponent if isinstance(base, int) and isinstance(exponent, int) else 0
 
 
 def finalize(value: object) -> str:

@@ -23,6 +23,13 @@ OF_TOKEN: Mapping[str, str] = {
 }
 """What is wrong everywhere: no channel could be told."""
 
+OF_APP_TOKEN: Mapping[str, str] = dict.fromkeys(
+    ("invalid_auth", "not_authed", "not_allowed_token_type", "token_revoked", "missing_scope"),
+    "put a token (xapp-…) with the scope connections:write, from the app's page Basic Information, App-Level Tokens, into "
+    "alert.slack.app_token",
+)
+"""What is wrong with the token for Socket Mode: messages go out, and buttons do nothing."""
+
 OF_CHANNEL: Mapping[str, str] = {
     "not_in_channel": "invite the bot: /invite @{bot} in {channel}",
     "channel_not_found": "check the id; if the channel is private, invite the bot there: /invite @{bot}",
@@ -35,6 +42,11 @@ OF_CHANNEL: Mapping[str, str] = {
     "edit_window_closed": "the workspace does not let messages be edited for long enough: an administrator can change that",
 }
 """What is wrong in one place: another channel can be told."""
+
+
+def told_of_app_token(error: str) -> str:
+    """`error`, and what to do about it where that is known."""
+    return f"{error}: {OF_APP_TOKEN[error]}" if error in OF_APP_TOKEN else error
 
 
 def mend_of(error: str, channel: str = "", bot: str = "") -> str:

@@ -22,6 +22,7 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _CALLS_OUT = re.compile(r"(?<!\w)@(?=(?:channel|everyone|here)\b)", re.IGNORECASE)
 _NOT_IN_TARGET = re.compile(r"[<>|\s]")
 _TOKEN = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
+_USER = re.compile("[UW][A-Z0-9]{2,20}")
 
 
 class Mrkdwn(str):
@@ -42,6 +43,11 @@ def one_line(value: object) -> str:
 def escape(value: object) -> Mrkdwn:
     """Text that shows as it is and calls nobody. Slack knows three entities and no more."""
     return Mrkdwn(_CALLS_OUT.sub("@\u2060", clean(value)).translate(_ESCAPES))
+
+
+def mention(user: str) -> Mrkdwn:
+    """Calls the person whose id `user` is; nobody where it is none."""
+    return Mrkdwn(f"<@{user}>" if _USER.fullmatch(user) else "")
 
 
 def cut(text: str, limit: int) -> Mrkdwn:

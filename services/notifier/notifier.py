@@ -27,12 +27,10 @@ INVISIBLE = {
     EventType.ESCALATION_CLAIMED,
     EventType.MESSAGE_GONE,
     EventType.NOTED,
-    EventType.DIGESTED,
     EventType.HANDED_OVER,
     EventType.DEED_REFUSED,
 }
-"""Events that change nothing which a message shows."""
-
+"""Events that change nothing which a message shows, or a digest counts."""
 
 SAFETY_NET = timedelta(minutes=1)
 """How often to see to it that who waits for a turn still stands in the queue, should Redis have lost that."""
@@ -108,9 +106,9 @@ class Notifier:
 
     async def join(self, incident_id: str, channel: str, storm: str, *, overflow: bool) -> None:
         """Let the digest of `storm` tell of the incident, unless it has a message, or may have one."""
-        step = await self._store.apply(incident_id, Digested(storm, channel))
-        if step.incident and step.incident.digest:
-            await self._storms.note(step.incident, overflow=overflow)
+        step = await self._store.apply(incident_id, Digested(storm, channel, overflow))
+        if step.incident and step.incident.digest:  # who dies here leaves the event, which is noted, too
+            await self._storms.note(step.incident)
 
     def _is_owed(self, incident: Incident, loaded: Loaded) -> bool:
         """Whether an attempt would begin now."""

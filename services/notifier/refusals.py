@@ -48,13 +48,22 @@ class Refusals:
         incident = loaded.incident
         if incident is None or not user or loaded.now - _at(entry) > WHILE_THEY_WONDER:
             return
-        channel = channel_of(incident)
+        channel = await self._channel(incident)
         if not channel or not await self._is_mine(incident_id, entry.text("version")):
             return
         try:
             await self._slack.whisper(channel, user, explanation(incident, entry.text("reason"), user))
         except SlackCallError as error:
             self._log.warning("refusal_not_told", incident=incident_id, error=str(error))
+
+    async def _channel(self, incident: Incident) -> str:
+        """A message that was handed on stays where it is, under its heir."""
+        while incident.heir and not channel_of(incident):
+            heir = (await self._store.load(incident.heir)).incident
+            if heir is None:
+                break
+            incident = heir
+        return channel_of(incident)
 
     async def _is_mine(self, incident_id: str, version: str) -> bool:
         """Whoever dies between this and the call has not told it, and nobody does: better than telling it again and again."""

@@ -198,6 +198,10 @@ class Slack:
             is_archived=bool(seen.get("is_archived", False)),
         )
 
+    async def offer_connection(self) -> None:
+        """apps.connections.open, which wants an app-level token; the connection is not taken. Raises SlackCallError."""
+        await self._call("apps.connections.open", {})
+
     async def told_up_to(self, channel: str, thread: str, incident_id: str, since: datetime) -> int:
         """The last note of the incident that one of our replies tells, by their metadata; 0: none does. Looks from `since`
         on: Slack hands out a thread from its beginning. Needs a history scope. Raises SlackCallError."""

@@ -18,11 +18,12 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from services.notifier.mends import told_of_app_token
 from services.notifier.slack import classify
 from shared import metrics
 from shared.backoff import backoff
 from shared.interactions import MalformedInteractionError
-from shared.presses import Presses
+from shared.presses import NotHereError, Presses
 from shared.redis_client import StoreUnavailableError
 
 PING = 5.0
@@ -77,7 +78,7 @@ class SocketMode:
                 Exception
             ) as error:  # its text may hold the address of a connection, and with it the right to use it
                 failed += 1
-                self._log.warning("socket_mode_failed", error=_word(error), attempt=failed)
+                self._log.warning("socket_mode_failed", error=told_of_app_token(_word(error)), attempt=failed)
             finally:
                 await self._close(client)
             await self._pause(failed)
@@ -148,12 +149,15 @@ class SocketMode:
                 self._idle.set()
 
     async def _take(self, request: SocketModeRequest) -> bool:
-        """Whether Slack should hear that it arrived: not while it may still be lost."""
+        """Whether Slack should hear that it arrived: not while it may still be lost, nor where somebody else may know more of it."""
         try:
             if request.type == "interactive":
                 await self._presses.take(request.payload)
         except MalformedInteractionError as error:  # a copy of it would be no better
             self._log.warning("interaction_refused", why=str(error))
+        except NotHereError as error:
+            self._log.warning("press_not_taken", error=str(error))
+            return False
         except (StoreUnavailableError, TimeoutError) as error:
             self._log.error("press_not_taken", error=str(error) or "Redis took too long")
             return False

@@ -91,7 +91,7 @@ def _compiled(source: str, path: Path) -> Template:
         raise TemplateError(f"{path}:{error.lineno}: {error.message}; correct the template") from error
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         # Python's own limits: 20 loops or 100 blocks in each other, 4,300 digits.
-        message = f"cannot be compiled: {error or 'nested too deeply'}; correct the template"
+        message = f"cannot be compiled: {str(error) or 'nested too deeply'}; correct the template"
         raise TemplateError(f"{path}: {message}") from error
     return Template.from_code(environment, code, environment.globals)
 

@@ -1,17 +1,15 @@
 """What the thread of an incident's message is told, as one short reply for all that is new. Pure."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, one_line, shortened
+from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, mention, one_line, shortened
 from shared.incident import Incident, Note, NoteKind
 from shared.wording import span
 
 MAX_REPLY = 3500
 MAX_NAME = 80
-_USER = re.compile("[UW][A-Z0-9]{2,20}")
 MAX_TEXT = 300
 MAX_WARNING = 600
 
@@ -100,7 +98,7 @@ def _lapsed(note: Note) -> str:
 def _acknowledger(note: Note) -> Mrkdwn:
     """As a mention, where Slack itself said who it was: who has forgotten it would not hear of a mere reply."""
     user = str(note.data.get("acknowledged_by_user", ""))
-    return Mrkdwn(f"<@{user}>") if _USER.fullmatch(user) else _name(note, "acknowledged_by")
+    return mention(user) or _name(note, "acknowledged_by")
 
 
 def _snoozed(note: Note) -> str:

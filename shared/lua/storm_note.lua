@@ -32,6 +32,7 @@ if changed then
   if was.state then redis.call('HINCRBY', KEYS[1], was.state, -1) end
   if was.state == 'open' then redis.call('HINCRBY', KEYS[4], name, -1) end
   redis.call('HINCRBY', KEYS[1], state, 1)
+  if was.state == 'acknowledged' and state == 'open' then redis.call('HINCRBY', KEYS[1], 'reopened', 1) end
   if state == 'open' then redis.call('HINCRBY', KEYS[4], name, 1) end
   if recorded ~= (was.recorded or '0') then redis.call('HINCRBY', KEYS[1], 'recorded', recorded == '1' and 1 or -1) end
   if overflow == '1' and (state == 'open') ~= (was.state == 'open') then

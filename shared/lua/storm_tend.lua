@@ -22,6 +22,11 @@ if not facts.over and now - since >= quiet then
 end
 if not facts.over and (calm or now - facts.last >= quiet) then
   if redis.call('GET', KEYS[4]) == ARGV[1] then redis.call('DEL', KEYS[4]) end
+  if not facts.members then -- all were let past it: there is nothing to tell
+    redis.call('DEL', KEYS[1])
+    redis.call('ZREM', KEYS[3], ARGV[1])
+    return 1
+  end
   facts.changes = redis.call('HINCRBY', KEYS[1], 'changes', 1)
   facts.over, ended = now, 1
   redis.call('HSET', KEYS[1], 'over', now)
@@ -31,7 +36,8 @@ local due
 local function at_latest(moment) due = math.min(due or moment, moment) end
 if not facts.over then at_latest(math.min(facts.last, since) + quiet) end
 if redis.call('EXISTS', KEYS[2]) == 1 then at_latest(now) end
-if (facts.changes or 0) ~= (facts.shown or 0) or (facts.over and facts.ts and not facts.closed) then
+local owes_news = facts.ts and (facts.reopened or 0) > (facts.reopened_told or 0)
+if (facts.changes or 0) ~= (facts.shown or 0) or owes_news or (facts.over and facts.ts and not facts.closed) then
   at_latest(math.max(now + 1000, (facts.shown_at or 0) + ARGV[3], facts.retry_at or 0))
 end
 if due then

@@ -6,6 +6,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
 local open = redis.call('ZCARD', KEYS[2])
 if open == 0 then return 0 end
+local wish = redis.call('HGET', KEYS[1], 'wish')
+if wish and cjson.decode(wish).token == cjson.decode(ARGV[2]).token then return open end -- a copy of the same request
 redis.call('ZUNIONSTORE', KEYS[3], 2, KEYS[3], KEYS[2])
 redis.call('PEXPIRE', KEYS[3], ARGV[3])
 redis.call('HSET', KEYS[1], 'wish', ARGV[2], 'wished_at', now, 'carried', 0)

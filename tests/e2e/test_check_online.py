@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.faults import Fault
 from sandbox.server import Running, running
 from sandbox.slack import SlackWorkspace
 from sandbox.slack_settings import ALL_SCOPES
@@ -37,11 +38,15 @@ def sandbox() -> Iterator[Running]:
 
 
 def check(
-    url: str, directory: Path, token: str = "xoxb-1", options: tuple[str, ...] = ("--online",)
+    url: str,
+    directory: Path,
+    token: str = "xoxb-1",
+    options: tuple[str, ...] = ("--online",),
+    more: str = "",
 ) -> tuple[int, list[str]]:
     """Exit code and lines."""
     file = directory / "config.yaml"
-    file.write_text(CONFIG.format(token=token, url=url, root=ROOT))
+    file.write_text(CONFIG.format(token=token, url=url, root=ROOT) + more)
     done = subprocess.run(
         [sys.executable, "-m", "ops.command", "check-config", str(file), *options],
         cwd=ROOT,
@@ -108,6 +113,28 @@ def test_nobody_answers(tmp_path: Path) -> None:
     code, lines = check(f"http://127.0.0.1:{free_port()}/", tmp_path)
     assert code == 1
     assert lines[0] == "UNKNOWN  token  cannot connect to Slack"
+    assert lines[-1] == "FAILED: Slack could not be asked", "nothing is known to be wrong"
+
+
+SOCKET = "    interactivity: socket\n    app_token: {token}\n"
+
+
+def test_the_token_for_socket_mode_is_tried_too(sandbox: Running, tmp_path: Path) -> None:
+    code, lines = check(sandbox.slack_url, tmp_path, more=SOCKET.format(token="xapp-1-A0ACKSTREAM-1-secret"))
+    assert (code, lines[-2]) == (0, "OK  app_token  opens connections for Socket Mode")
+
+
+def test_a_wrong_token_for_socket_mode(sandbox: Running, tmp_path: Path) -> None:
+    refused = Fault(
+        target="slack", kind="slack_error", error="missing_scope", match="apps.connections.open", count=1
+    )
+    sandbox.world.faults.add(refused)
+    code, lines = check(sandbox.slack_url, tmp_path, more=SOCKET.format(token="xapp-1-A0ACKSTREAM-1-secret"))
+    assert code == 1
+    assert lines[-2].startswith(
+        "WRONG  app_token  missing_scope: put a token (xapp-…) with the scope connections:write"
+    )
+    assert lines[-1] == "FAILED: Slack would not tell of presses on buttons as configured"
 
 
 def test_without_online_nobody_is_asked(sandbox: Running, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ async def test_why_did_it_escalate(stack: Stack, ask: Ask) -> None:
     story = json.loads(ask("explain", incident, "--output", "json"))
     assert story["state"] == "escalated"
     assert story["why"].startswith("It escalated as INC0010001, ")
-    assert "after 1 failed attempts: nobody had acknowledged." in story["why"]
+    assert "after 1 failed attempt: nobody had acknowledged." in story["why"]
     assert [event["type"] for event in story["events"] if event["type"].startswith("escal")] == [
         "escalation_claimed",
         "escalation_failed",

@@ -112,13 +112,18 @@ async def test_a_refusal_is_no_failure_of_the_app(store: Store, client: Redis) -
     [
         payload("ack_incident", url="https://ack.example/"),
         payload("somebody_elses"),
-        payload("ack_storm", value="gone"),
         {"type": "shortcut"},
-        payload(),  # an incident that is not there any more
     ],
 )
 async def test_what_asks_nothing_of_us_is_well(store: Store, told: Any) -> None:
     assert (await press(store, told)).status_code == 200
+
+
+@pytest.mark.parametrize("told", [payload(), payload("ack_storm", value="gone")])
+async def test_slack_warns_people_of_a_press_about_what_is_not_there_any_more(
+    store: Store, told: Any
+) -> None:
+    assert (await press(store, told)).status_code == 410
 
 
 FORM = body_of(payload())

@@ -12,11 +12,12 @@ from sandbox.server import Running
 from services.notifier import refusals
 from services.notifier.refusals import Refusals
 from services.notifier.slack import Slack
-from shared.commands import Acknowledge, BeginDelivery, Delivered, Digested
+from shared.commands import Acknowledge, BeginDelivery, Delivered, Digested, Flapping, Rules
 from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
+from tests.episodes import MINUTE, NOON, alert, notification
 from tests.redis.conftest import now, opened
 
 
@@ -108,6 +109,22 @@ async def test_in_a_digest_they_are_told_where_that_is(
     await store.apply(incident_id, Acknowledge("alex", "button", user="U0ALEX", token="2"))
     await telling.tell(await last(client))
     assert [told["channel"] for told in whispers(sandbox)] == ["C2"]
+
+
+async def test_a_press_on_what_was_handed_on_meanwhile_is_answered_where_the_message_is(
+    scripts: Scripts, slack: Slack, client: Redis, sandbox: Running
+) -> None:
+    store = Store(scripts, Rules(Flapping(2, timedelta(hours=1), frozenset())))
+    before = await opened(store)
+    await store.apply(before, BeginDelivery("t", timedelta(seconds=9)))
+    await store.apply(before, Delivered("t", "C1", "1.2", 1))
+    await store.receive(notification(alert("a", NOON + 9 * MINUTE)))
+    assert (await now(store, before)).heir
+    await store.apply(before, Acknowledge("alex", "button", user="U0ALEX", token="2"))
+    await Refusals(store, slack, scripts).tell(await last(client))
+    (told,) = whispers(sandbox)
+    assert (told["channel"], told["user"]) == ("C1", "U0ALEX")
+    assert "A newer incident of its group took its place" in told["text"]
 
 
 async def test_an_incident_that_nobody_has_seen_has_no_place_to_tell(

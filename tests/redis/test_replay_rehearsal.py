@@ -15,9 +15,12 @@ from shared.commands import (
     BeginDelivery,
     Claim,
     Delivered,
+    Digested,
     EscalationFailed,
+    Flapping,
     MessageGone,
     Repost,
+    Rules,
 )
 from shared.notification import Call
 from shared.redis_client import Scripts
@@ -156,6 +159,41 @@ async def test_a_message_that_somebody_wants_back_is_edited_then_posted(
         ("repost_asked", "edit"),
         ("message_gone", "post"),
         ("notified", "nothing"),
+    ]
+
+
+async def test_what_a_digest_tells_of_has_no_message_to_edit(scripts: Scripts, store: Store) -> None:
+    incident = await fired(store)
+    await store.apply(incident, Digested("ab12", "C0TEST"))
+    await fired(store)
+    await store.apply(incident, Acknowledge("Ada", "link"))
+    told = [one[:2] for one in deeds(await rehearse(await replay_of(scripts)))]
+    assert told == [
+        ("opened", "post"),
+        ("digested", "join"),
+        ("updated", "nothing"),
+        ("acknowledged", "count"),
+    ]
+    lines = await said(await replay_of(scripts))
+    assert "    notifier   leaves it to the digest of storm ab12 in C0TEST" in lines
+
+
+async def test_a_group_that_flaps_keeps_to_its_message(scripts: Scripts) -> None:
+    store = Store(scripts, Rules(flapping=Flapping(count=2, window=60 * MINUTE, loud=frozenset())))
+    first = await fired(store)
+    await delivered(store, first)
+    await fired(store, firing=False)
+    await delivered(store, first)
+    body = alertmanager_body("HighLatency", {"web-1": (True, 120)})
+    await store.receive(received(body, Call(wait=3 * MINUTE)))
+    told = [one[:2] for one in deeds(await rehearse(await replay_of(scripts)))]
+    assert told == [
+        ("opened", "post"),
+        ("notified", "nothing"),
+        ("resolved", "edit"),
+        ("notified", "nothing"),
+        ("handed_over", "nothing"),
+        ("opened", "edit"),
     ]
 
 

@@ -8,11 +8,12 @@ from redis.asyncio import Redis
 from ops.replay.progress import Patience, StoppedError
 from ops.replay.repair import repair_escalator, repair_notifier
 from ops.replay.replay import ReplayError
-from shared.commands import Acknowledge, BeginDelivery, Claim, Delivered
+from shared.commands import Acknowledge, BeginDelivery, Claim, Delivered, Digested
 from shared.due_times import DueTimes
 from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.store import Store
+from shared.storms import Storms
 from tests.episodes import MINUTE, alert, notification, resolved
 from tests.redis.conftest import now, opened
 from tests.redis.lives import Lives
@@ -138,6 +139,19 @@ async def test_force_asks_for_what_was_shown_and_says_who_is_busy(
     assert not (await now(store, shown)).is_shown
     again = await repair_notifier(await replay_of(scripts), force=True)
     assert "asked" not in again.data
+
+
+async def test_force_asks_for_the_digest_of_what_has_no_message(scripts: Scripts, store: Store) -> None:
+    incident, storms = await opened(store, group="1"), Storms(scripts)
+    step = await store.apply(incident, Digested("ab12", "C1"))
+    assert step.incident
+    await storms.note(step.incident)
+    answer = await repair_notifier(await replay_of(scripts), force=True)
+    assert answer.data["digest"] == 1
+    storm = await storms.load("ab12")
+    assert storm
+    assert storm.wanted
+    assert not storm.tells_the_present
 
 
 async def test_nobody_would_post_while_slack_is_off(scripts: Scripts) -> None:

@@ -21,7 +21,7 @@ from services.notifier.slack import Slack
 from services.notifier.socket_mode import SocketMode
 from shared.incident import Incident
 from shared.interactions import DOOR
-from shared.presses import Presses
+from shared.presses import NotHereError, Presses
 from shared.redis_client import Scripts, StoreUnavailableError
 from shared.store import Store
 from shared.storms import Storms
@@ -223,6 +223,26 @@ async def test_what_is_odd_is_acknowledged_and_does_no_harm(
     assert (await press(sandbox, ts))["sent"] == 1
     monkeypatch.undo()
     assert connections(sandbox) == 1
+
+
+async def test_a_press_that_belongs_to_another_ackstream_is_left_to_it(
+    connect: Connect, store: Store, sandbox: Running
+) -> None:
+    """Two of them with one app; and where nobody knows the incident, people are warned."""
+
+    class Elsewhere:
+        async def take(self, _: object) -> None:
+            raise NotHereError("no such incident is known here")
+
+    sandbox.world.slack.rules.change(patience=1)
+    await connect(Elsewhere())
+    incident_id, ts = await shown(store, sandbox)
+    assert (await press(sandbox, ts))["warning"], "nobody took it"
+    await connect()
+    told = [await press(sandbox, ts, action) for action in ("ack_incident", "resolve_incident")]
+    assert {press["warning"] for press in told} == {""}
+    assert sum(press["sent"] for press in told) > len(told), "one of them came to the wrong one first"
+    assert (await now(store, incident_id)).version == 3
 
 
 async def test_several_notifiers_and_one_that_goes_lose_no_press(

@@ -9,8 +9,10 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
+from ops import parked
 from sandbox.server import Running
 from services.notifier import digests as digests_module
+from services.notifier import tending as tending_module
 from services.notifier.digests import Digests
 from services.notifier.notifier import Notifier
 from services.notifier.pacing import Pace, Pacing, StormRules
@@ -18,7 +20,7 @@ from services.notifier.slack import Slack
 from services.notifier.tending import Tending
 from services.notifier.turns import Turns
 from shared import storms as storms_module
-from shared.commands import Acknowledge, BeginDelivery
+from shared.commands import Acknowledge, BeginDelivery, Digested, Unacknowledge
 from shared.due_times import DueTimes, Poller
 from shared.incident import State
 from shared.keys import SLACK_STORMS, SLACK_TURNS, StormKeys, slack_queue, slack_storm_of
@@ -26,6 +28,7 @@ from shared.links import StormLinks
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.storms import Storm, Storms
+from shared.stream import Entry
 from tests.episodes import notification, resolved
 from tests.redis.conftest import now, opened
 from tests.redis.test_notifier import SECOND, made, misbehave, slack, template
@@ -247,6 +250,20 @@ async def test_who_has_a_message_or_may_have_one_does_not_join(
     assert (await the_storm(client, storms)).members == MANY - 1
 
 
+async def test_who_joins_is_counted_also_when_its_worker_dies_before_it_could(
+    store: Store, notifier: Notifier, turns: Turns, storms: Storms, pacing: Pacing, client: Redis
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    storm = await the_storm(client, storms)
+    late = await opened(store, group="late", severity="critical")
+    step = await store.apply(late, Digested(storm.id, "C1", overflow=True))
+    (event,) = step.changes[0].events
+    await notifier.handle(Entry("1-1", {b"type": event.type.encode(), b"incident": late.encode()}))
+    storm = await the_storm(client, storms)
+    assert (storm.members, storm.overflow) == (MANY, 1)
+
+
 async def test_what_comes_now_and_then_does_not_keep_a_storm_alive(
     store: Store,
     notifier: Notifier,
@@ -426,6 +443,203 @@ async def test_a_wish_acknowledges_what_was_open_then_and_says_how_much(
     assert (await now(store, ids[2])).acknowledgement.door == "digest"
     assert "Ada acknowledged all that was open" in str(digest_of(sandbox))
     assert await client.exists(StormKeys(id_).wished) == 0
+
+
+async def test_a_copy_of_a_wish_changes_nothing(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tending_module, "BATCH", 3)
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+    assert await storms.wish_all_acknowledged(id_, "Ada", "digest", token="one") == MANY - 1
+    await tending.tend(id_)
+    (later,) = await come(store, notifier, 1, "info")
+    assert await storms.wish_all_acknowledged(id_, "Ada", "digest", token="one")
+    for _ in range(2):
+        await tending.tend(id_)
+    assert (await the_storm(client, storms)).carried == MANY - 1
+    assert (await now(store, later)).state is State.OPEN, "it came after the press"
+
+
+async def test_a_digest_that_somebody_deletes_is_posted_anew_while_its_storm_rages_and_not_afterwards(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    storms: Storms,
+    digests: Digests,
+    pacing: Pacing,
+    client: Redis,
+    slack: Slack,
+    sandbox: Running,
+) -> None:
+    ids = await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+
+    quiet = timedelta(minutes=1)
+
+    async def tended() -> None:
+        await Tending(storms, store, digests, quiet, FEW).tend(id_)
+        await everything(turns, pacing, client)
+
+    async def anew() -> bool:
+        await tended()
+        storm = await storms.load(id_)
+        return bool(storm and storm.ts and storm.tells_the_present)
+
+    async def closed() -> bool:
+        await tended()
+        storm = await storms.load(id_)
+        return bool(storm and storm.closed)
+
+    await wait_until(anew, "the digest")
+    await slack.delete("C1", digest_of(sandbox)["ts"])
+    await come(store, notifier, 1, "info")
+    await wait_until(anew, "another digest")
+    assert digest_of(sandbox)["text"].startswith("[STORM] 6 of 6 incidents open")
+    quiet = timedelta(0)
+    await wait_until(closed, "the end of the storm")
+    await slack.delete("C1", digest_of(sandbox)["ts"])
+    await store.apply(ids[-1], Acknowledge("Ada", "link"))
+    await notifier.show(ids[-1])
+    await wait_until(anew, "that it is given up")
+    assert len(roots(sandbox)) == 1
+    assert await storms.want(id_)
+    await wait_until(anew, "the digest that somebody wants back")
+    posted = digest_of(sandbox)["ts"]
+    assert await storms.want(id_)
+    await wait_until(anew, "the same, which is there")
+    assert digest_of(sandbox)["ts"] == posted
+    assert not await storms.want("0" * 32)
+
+
+async def test_a_storm_that_was_let_past_entirely_has_no_digest(
+    store: Store,
+    slack: Slack,
+    scripts: Scripts,
+    template: Path,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    rules = StormRules(threshold=3, loud=frozenset({"critical"}), bypass_per_minute=100, quiet=QUIET)
+    pacing = Pacing(scripts, Pace(timedelta(minutes=1), 1), rules)
+    notifier = made(store, slack, pacing, template)
+    links = StormLinks("https://ack.example.com", ("key",))
+    digests = Digests(pacing.storms, store, slack, pacing, notifier._appearance, links, SECOND)  # noqa: SLF001
+    tending, turns = Tending(pacing.storms, store, digests, QUIET, FEW), Turns(pacing, notifier, digests)
+    await come(store, notifier, MANY, "critical")
+    id_ = (await the_storm(client, pacing.storms)).id
+    await everything(turns, pacing, client)
+
+    async def over() -> bool:
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+        return await client.zcard(SLACK_STORMS) == 0
+
+    await wait_until(over, "the end of the storm")
+    assert await client.exists(slack_storm_of("C1"), StormKeys(id_).facts) == 0
+    assert len(roots(sandbox)) == MANY
+
+
+async def test_the_thread_is_told_of_acknowledgements_that_are_taken_back(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    ids = (await come(store, notifier, MANY))[1:]
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+
+    async def told() -> bool:
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+        return not (await the_storm(client, storms)).owes_reopened
+
+    async def replies() -> list[str]:
+        await wait_until(told, "what is open again")
+        digest = digest_of(sandbox)
+        return [reply.body["text"] for reply in sandbox.world.slack.channel("C1").replies(digest["ts"])]
+
+    for command in (Acknowledge("Ada", "link"), Unacknowledge("Ada", "link")):
+        for known in ids[:2]:
+            await store.apply(known, command)
+            await notifier.show(known)
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+    (reply,) = await replies()
+    assert reply.startswith("⏰ 2 incidents that had been acknowledged are open again")
+    assert await replies() == [reply]
+
+
+async def test_a_digest_that_does_not_come_through_is_parked_and_can_be_tried_again(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    scripts: Scripts,
+    pacing: Pacing,
+    client: Redis,
+    sandbox: Running,
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+    misbehave(sandbox, "slack_error", match="chat.postMessage", count=1, error="not_in_channel")
+    await tending.tend(id_)
+    await everything(turns, pacing, client)
+    (found,) = await parked.parked(scripts)
+    assert (found.incident, found.error, found.needs_person) == (id_, "not_in_channel", True)
+    assert found.title == "the digest of 5 incidents in C1"
+    assert found.next_try
+    assert await parked.retry(scripts, []) == [id_]
+    assert await parked.retry(scripts, [id_]) == []
+    await tending.tend(id_)
+    await everything(turns, pacing, client)
+    assert digest_of(sandbox)["text"].startswith("[STORM]")
+    assert await parked.parked(scripts) == []
+
+
+async def test_where_the_digest_was_deleted_there_is_no_closing_line(
+    store: Store,
+    notifier: Notifier,
+    turns: Turns,
+    tending: Tending,
+    storms: Storms,
+    pacing: Pacing,
+    client: Redis,
+    slack: Slack,
+    sandbox: Running,
+) -> None:
+    await come(store, notifier, MANY)
+    await everything(turns, pacing, client)
+    id_ = (await the_storm(client, storms)).id
+    await tending.tend(id_)
+    await everything(turns, pacing, client)
+    await slack.delete("C1", digest_of(sandbox)["ts"])
+
+    async def closed() -> bool:
+        await tending.tend(id_)
+        await everything(turns, pacing, client)
+        storm = await storms.load(id_)
+        return bool(storm and storm.closed)
+
+    await wait_until(closed, "the end of the storm")
+    await tending.tend(id_)
+    assert await client.zcard(SLACK_STORMS) == 0, "nobody need look after it any more"
 
 
 async def test_nobody_can_wish_for_a_storm_that_is_not_there(storms: Storms, client: Redis) -> None:

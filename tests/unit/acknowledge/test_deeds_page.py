@@ -183,7 +183,7 @@ async def test_a_press_that_redis_could_not_keep_is_repeated_as_what_it_was() ->
     store.away = True
     answer = await press(store, "resolve", token="c" * 16)
     assert answer.status_code == 503
-    assert "Not done" in said(answer)
+    assert "Perhaps not done" in said(answer)
     assert BUTTON.findall(answer.text) == ["resolve"]
     assert FORM.findall(answer.text) == ["c" * 16]
 

@@ -145,6 +145,14 @@ class TestMistakes:
                 "alert.slack.app_token: should be an app-level token, xapp-…",
             ),
             (
+                "alert: {slack: {token: xapp-1}}\n",
+                "alert.slack.token: should be the bot's token, xoxb-…",
+            ),
+            (
+                "alert: {slack: {signing_secret: xoxb-1}}\n",
+                "alert.slack.signing_secret: should be the app's Signing Secret, not a token",
+            ),
+            (
                 "alert: {slack: {interactivity: yes}}\n",
                 "alert.slack.interactivity: should be 'link', 'http' or 'socket'",
             ),

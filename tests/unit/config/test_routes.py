@@ -153,6 +153,27 @@ def test_a_fallback_to_the_channel_itself_is_warned_of(load: Load) -> None:
     assert "whose own trouble cannot be told there" in "".join(load(text).warnings)
 
 
+def test_what_a_missing_variable_was_to_say_is_warned_of(load: Load) -> None:
+    text = (
+        "alert:\n"
+        "  slack:\n"
+        "    enable: true\n"
+        "    token: x\n"
+        "    channel_id: C1\n"
+        "    fallback_channel_id: ${NOBODY:-}\n"
+        "    mention: {critical: '${GROUP}'}\n"
+        "    routes: [{match: team=db, channel_id: '${DB}'}]\n"
+    )
+    assert load(text).warnings == (
+        "alert.slack.mention.critical: has no value: GROUP is not set (nor GROUP_FILE); it counts as not given",
+        "alert.slack.routes.0.channel_id: has no value: DB is not set (nor DB_FILE); it counts as not given",
+    )
+    assert load(text, GROUP="S012", DB="C2").warnings == ()
+    assert load(text.replace("enable: true", "enable: false")).warnings == (
+        "alert.slack.enable and oncall.enable are both false: alerts are taken, and nobody is told",
+    )
+
+
 def test_nobody_means_to_call_hundreds(complaints: Complaints) -> None:
     ids = ", ".join(f"U{number:05}" for number in range(21))
     (told,) = complaints(f"alert: {{slack: {{mention: [{ids}]}}}}\n")

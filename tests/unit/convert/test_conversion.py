@@ -136,6 +136,14 @@ def test_the_command_writes_a_file_that_can_be_used(template: Path, tmp_path: Pa
     MessageTemplate.load(tmp_path / "new.tmpl")
 
 
+def test_the_command_says_where_it_cannot_write(template: Path, tmp_path: Path) -> None:
+    template.write_text("*{{ .status }}*", encoding="utf-8")
+    target = tmp_path / "nowhere" / "new.tmpl"
+    done = typed(template, "--output", target)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"Error: {target}: cannot be written: No such file or directory\n"
+
+
 def test_the_command_says_what_is_left_with_its_line_and_fails(template: Path) -> None:
     template.write_text("a\n{{ foo\n .a }}\n{{ now }}{{ now }}\n{{ now }}", encoding="utf-8")
     done = typed(template)

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.slack_content import check_content
-from services.notifier.digest import Worst, closing_line, digest_message, headline, plain_digest
+from services.notifier.digest import (
+    Worst,
+    closing_line,
+    digest_message,
+    headline,
+    plain_digest,
+    reopened_line,
+)
 from shared.incident import Incident
 from shared.storms import Crowd, Named, Storm, Wish
 from tests.unit.notifier.test_limits import OURS, assert_harmless, hostile, incidents, texts
@@ -30,6 +37,8 @@ STORM = Storm(
     over=None,
     wish=None,
     carried=0,
+    reopened=0,
+    reopened_told=0,
     changes=7,
     shown=3,
     place="C1",
@@ -37,12 +46,25 @@ STORM = Storm(
     look=None,
     retry_at=None,
     attempts=0,
+    error="",
+    parked=False,
+    wanted=False,
     closed=False,
     now=BEGUN + timedelta(seconds=62),
 )
 OVER = replace(STORM, over=BEGUN + timedelta(seconds=181), ts="1.0")
 EMPTY = Crowd((), 0, ())
 URL = f"{OURS}api/storm/1"
+
+
+def test_the_thread_is_told_how_many_are_open_again_and_who_had_acknowledged_all() -> None:
+    storm = replace(STORM, reopened=12, reopened_told=3)
+    assert reopened_line(storm)["text"].startswith("⏰ 9 incidents that had been acknowledged are open again")
+    wish = Wish("Ada", "button", "U123", "token", BEGUN)
+    one = replace(storm, reopened=4, wish=wish)
+    assert reopened_line(one)["text"].startswith("⏰ <@U123> 1 incident that had been acknowledged is open")
+    forged = replace(one, wish=replace(wish, user="U1> <!channel"))
+    assert "<" not in reopened_line(forged)["text"]
 
 
 def test_the_header_line_is_enough() -> None:
@@ -75,7 +97,7 @@ def test_the_closing_line_has_the_totals() -> None:
         "(1 min 1 s)",
         "12 more posted singly",
         "20 escalated",
-        "quiet for 2 min",
+        "messages of its own again",
     ):
         assert part in text
 

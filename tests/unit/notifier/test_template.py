@@ -360,6 +360,22 @@ def test_loops_that_print_nothing_end_too(path: Path, inner: str) -> None:
         render(path, f"{{% for i in range(99999) %}}{inner}{{% endfor %}}")
 
 
+@pytest.mark.parametrize(
+    "source", ["{{ '█' * n }}", "{{ n * 'ab' }}", "{{ ([1] * n) | length }}", "{{ 9 ** n }}"]
+)
+def test_a_number_from_a_body_cannot_make_a_message_endless(path: Path, source: str) -> None:
+    with pytest.raises(TemplateError, match="more than a message could hold"):
+        render(path, source, {"n": 10**9})
+    assert render(path, source, {"n": 3}) in ("███", "ababab", "3", "729")
+
+
+def test_calculating_is_as_ever(path: Path) -> None:
+    assert (
+        render(path, "{{ 3 * 4.5 }} {{ 2 ** 10 }} {{ 2 ** -1 }} {{ -1 * 'a' }}{{ nothing * 3 }}")
+        == "13.5 1024 0.5"
+    )
+
+
 def test_the_same_template_renders_again_after_a_failure(path: Path) -> None:
     template = load(path, "{% for i in items_ %}{{ 1 / i }}{% endfor %}ok")
     facts = sources.incident(Facts(source="generic", title="x"))

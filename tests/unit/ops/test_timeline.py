@@ -114,7 +114,7 @@ def story(*entries: Entry) -> Story:
         (
             [opened(), CLAIM, FAILURE],
             4 * MINUTE,
-            "It has not escalated yet: 1 attempts failed, the last with: answered 500.",
+            "It has not escalated yet: 1 attempt failed, the last with: answered 500.",
         ),
         (
             [opened(), CLAIM, ON_TIME],
@@ -124,12 +124,33 @@ def story(*entries: Entry) -> Story:
         (
             [opened(), CLAIM, FAILURE, RECORD],
             4 * MINUTE,
-            "It escalated as INC1, 2.0 s after its deadline, after 1 failed attempts: nobody had acknowledged.",
+            "It escalated as INC1, 2.0 s after its deadline, after 1 failed attempt: nobody had acknowledged.",
+        ),
+        (
+            [opened(), CLAIM, FAILURE, entry(4, "acknowledged", 4 * MINUTE, by="Ada")],
+            5 * MINUTE,
+            "It did not escalate: Ada acknowledged after the deadline, after 1 failed attempt.",
+        ),
+        (
+            [opened(), entry(2, "acknowledged", MINUTE, by="Ada", lapses_at=LATER)],
+            5 * MINUTE,
+            "It did not escalate: Ada acknowledged 2 min 0 s before the deadline; still firing at 2026-01-01 12:20:00 UTC, "
+            "it is open again.",
+        ),
+        (
+            [opened(), entry(2, "acknowledged", MINUTE, by="Ada", lapses_at=LATER), RESOLVED],
+            5 * MINUTE,
+            "It did not escalate: Ada acknowledged 2 min 0 s before the deadline.",
+        ),
+        (
+            [opened(), CLAIM, FAILURE, FAILURE, entry(5, "resolved", 4 * MINUTE)],
+            5 * MINUTE,
+            "It did not escalate: it was resolved after the deadline, after 2 failed attempts.",
         ),
         (
             [opened(), CLAIM, FAILURE, ACK, RECORD],
             4 * MINUTE,
-            "It escalated as INC1, after 1 failed attempts: the attempt had begun before Ada acknowledged, and its answer was lost.",
+            "It escalated as INC1, after 1 failed attempt: the attempt had begun before Ada acknowledged, and its answer was lost.",
         ),
     ],
 )

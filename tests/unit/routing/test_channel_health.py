@@ -184,6 +184,19 @@ async def test_it_looks_at_the_start_and_soon_after_trouble_and_ends_when_told(
     assert slack.looks == 2
 
 
+async def test_it_looks_again_soon_while_something_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_health, "AFTER_TROUBLE", timedelta(seconds=0.01))
+    monkeypatch.setattr(channel_health, "WHILE_WRONG", timedelta(seconds=0.01))
+    stopping, slack = asyncio.Event(), FakeSlack({"CW": person("not_in_channel")})
+    health = ChannelHealth(slack, ["CW"], stopping)
+    running = asyncio.create_task(health.run())
+    await wait_until(lambda: measured("CW") == 0, "what is wrong")
+    slack.channels["CW"] = OPS
+    await wait_until(lambda: measured("CW") == 1, "that it is mended")
+    stopping.set()
+    await asyncio.wait_for(running, 5)
+
+
 async def test_no_mistake_of_ours_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_health, "AFTER_TROUBLE", timedelta(seconds=0.01))
     stopping, slack = asyncio.Event(), FakeSlack()  # knows no C1: KeyError
