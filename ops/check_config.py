@@ -7,13 +7,14 @@ from importlib import resources
 from pathlib import Path
 
 from ops.check_fields import field_problems
+from services.escalator.tls import CertificateError, ssl_context
 from services.ingest.documents import read_documents
 from services.ingest.parsing import parse_document
 from services.notifier.__main__ import look
 from services.notifier.message import slack_message
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.commands import Acknowledge, Fire, RecordWritten
-from shared.config import Config
+from shared.config import Config, ServiceNowConfig
 from shared.config_errors import ConfigError
 from shared.config_file import load_config
 from shared.identity import new_incident_id
@@ -35,8 +36,23 @@ def check(path: Path) -> Report:
     except ConfigError as error:
         return Report(tuple(str(problem) for problem in error.problems))
     incidents = {name: sample_incident(raw, datetime.now(UTC))[0] for name, raw in sorted(samples().items())}
-    problems = [*_template_problems(loaded.config), *map(str, field_problems(loaded, str(path), incidents))]
+    problems = [
+        *_template_problems(loaded.config),
+        *map(str, field_problems(loaded, str(path), incidents)),
+        *_certificate_problems(loaded.config.oncall.servicenow),
+    ]
     return Report(tuple(problems), loaded.warnings)
+
+
+def _certificate_problems(config: ServiceNowConfig) -> list[str]:
+    """Of the files for TLS with each instance."""
+    problems: dict[str, None] = {}
+    for name in (None, *config.other_instance_urls):
+        try:
+            ssl_context(config.access(name))
+        except CertificateError as error:
+            problems[str(error)] = None
+    return list(problems)
 
 
 def samples() -> dict[str, bytes]:

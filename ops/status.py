@@ -22,7 +22,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Status:
-    """`overdue`: seconds since the earliest deadline, None when none is due."""
+    """`overdue`: seconds since the earliest deadline, None when none is due. `waiting`: how many of those that are due wait for their
+    turn at a ServiceNow instance."""
 
     redis_version: str
     memory: int
@@ -31,6 +32,7 @@ class Status:
     dead_letters: int
     deadlines: int
     due: int
+    waiting: int
     overdue: float | None
     deliveries: int
     groups: list[Group] = field(default_factory=list)
@@ -62,12 +64,10 @@ async def status_of(scripts: Scripts, keys: Keys | None = None) -> Status:
     info = await scripts.execute("INFO")
     seconds, microseconds = await scripts.execute("TIME")
     now = int(seconds) * 1000 + int(microseconds) // 1000
-    earliest = await scripts.execute("ZRANGE", keys.deadlines, 0, 0, "WITHSCORES")
-    overdue = (
-        (now - float(earliest[0][1] if isinstance(earliest[0], tuple | list) else earliest[1])) / 1000
-        if earliest
-        else -1
-    )
+    queues = await _queues(scripts, keys)
+    first = [await _earliest(scripts, key) for key in (keys.deadlines, *queues)]
+    overdue = max((now - moment) / 1000 for moment in (*first, float("inf")) if moment is not None)
+    waiting = sum([await scripts.execute("ZCARD", queue) for queue in queues])
     groups = json.loads(await scripts.execute("EVAL", _GROUPS, 1, keys.events))
     return Status(
         redis_version=str(info.get("valkey_version") or info["redis_version"]),
@@ -76,11 +76,32 @@ async def status_of(scripts: Scripts, keys: Keys | None = None) -> Status:
         events=await scripts.execute("XLEN", keys.events),
         dead_letters=await scripts.execute("XLEN", keys.dead),
         deadlines=await scripts.execute("ZCARD", keys.deadlines),
-        due=await scripts.execute("ZCOUNT", keys.deadlines, "-inf", now),
+        due=await scripts.execute("ZCOUNT", keys.deadlines, "-inf", now) + waiting,
+        waiting=waiting,
         overdue=overdue if overdue >= 0 else None,
         deliveries=await scripts.execute("ZCARD", keys.deliveries),
         groups=[Group(**{"lag": None, "oldest_pending": None, **group}) for group in groups],
     )
+
+
+async def _queues(scripts: Scripts, keys: Keys) -> list[str]:
+    """Of those that wait for a ServiceNow instance. There are as many as instances, so the whole of Redis is looked through."""
+    found: list[str] = []
+    cursor = b"0"
+    while True:
+        cursor, names = await scripts.execute(
+            "SCAN", cursor, "MATCH", f"{keys.escalations('')}*", "COUNT", 1000
+        )
+        found += [name.decode() for name in names]
+        if int(cursor) == 0:
+            return sorted(set(found))
+
+
+async def _earliest(scripts: Scripts, key: str) -> float | None:
+    found = await scripts.execute("ZRANGE", key, 0, 0, "WITHSCORES")
+    if not found:
+        return None
+    return float(found[0][1] if isinstance(found[0], tuple | list) else found[1])
 
 
 def as_json(status: Status) -> str:
@@ -90,10 +111,11 @@ def as_json(status: Status) -> str:
 def as_text(status: Status) -> str:
     limit = f" of {status.memory_limit / 1e6:,.0f} MB" if status.memory_limit else ", no limit"
     overdue = f", the earliest {_ago(status.overdue)} ago" if status.overdue is not None else ""
+    waiting = f", {status.waiting} wait for their turn at ServiceNow" if status.waiting else ""
     lines = [
         f"Redis {status.redis_version}, {status.memory / 1e6:,.1f} MB{limit}",
         f"events        {status.events:>8}",
-        f"deadlines     {status.deadlines:>8}  {status.due} due{overdue}",
+        f"deadlines     {status.deadlines:>8}  {status.due} due{overdue}{waiting}",
         f"deliveries    {status.deliveries:>8}  put off or under way",
         f"dead letters  {status.dead_letters:>8}",
     ]

@@ -50,6 +50,7 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
             Route("/slack/api/{method}", slack.answer, methods=["GET", "POST"]),
             Route("/slack/actions/{team}/{name}", respond, methods=["POST"]),
             WebSocketRoute("/slack/link", world.slack.socket_mode.serve),
+            Route("/servicenow/{instance}/oauth_token.do", servicenow.token, methods=["POST"]),
             Route(TABLE, servicenow.answer, methods=["GET", "POST"]),
             Route(TABLE + "/{sys_id}", servicenow.answer, methods=["GET", "PATCH"]),
             Route("/_sandbox/board", fragments),

@@ -16,6 +16,7 @@ class Call:
 
     `name` is Slack's method (`chat.update`) or the verb and path of a row (`POST main/incident`). `status` is None while
     no answer was given, and stays None when the connection was dropped. `committed` says whether it had its effect.
+    `session`: ServiceNow's, by its cookie.
     """
 
     at: float
@@ -28,6 +29,7 @@ class Call:
     fault: str = ""
     status: int | None = None
     answer: Any = None
+    session: str = ""
 
     def answered(self, response: Response) -> None:
         self.status = response.status_code

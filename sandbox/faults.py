@@ -22,9 +22,9 @@ Kind = Literal[
 
 class Fault(BaseModel):
     """One way to misbehave. `match` holds words that must all fit the request: a Slack method (`chat.update`), or a verb,
-    an instance and a table (`POST infra`); empty fits all. `count`: how many times, None until cleared. `after`: have the
-    effect first (`status` 504 with `after` is a gateway that gave up on a server that did not). `name`: a second fault of
-    the same name replaces the first.
+    an instance and a table (`POST infra`), or `TOKEN` and an instance; empty fits all. `count`: how many times, None until
+    cleared. `after`: have the effect first (`status` 504 with `after` is a gateway that gave up on a server that did not).
+    `name`: a second fault of the same name replaces the first.
     """
 
     model_config = ConfigDict(extra="forbid")

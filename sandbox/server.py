@@ -1,7 +1,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -17,15 +17,28 @@ from sandbox.world import World
 
 
 class Server(uvicorn.Server):
-    """Serves one world. Port 0 takes a free one; `on_ready` gets the address as soon as connections are accepted."""
+    """Serves one world. Port 0 takes a free one; `on_ready` gets the address as soon as connections are accepted. `tls`:
+    uvicorn's `ssl_…`."""
 
     def __init__(
-        self, world: World, host: str, port: int, on_ready: Callable[[str], None] = lambda _: None
+        self,
+        world: World,
+        host: str,
+        port: int,
+        on_ready: Callable[[str], None] = lambda _: None,
+        **tls: Any,
     ) -> None:
         app = create_app(world)
         super().__init__(
             uvicorn.Config(
-                app, host, port, http=DroppableConnection, ws="wsproto", lifespan="off", log_level="warning"
+                app,
+                host,
+                port,
+                http=DroppableConnection,
+                ws="wsproto",
+                lifespan="off",
+                log_level="warning",
+                **tls,
             )
         )
         self._world = world
@@ -34,7 +47,8 @@ class Server(uvicorn.Server):
     @property
     def url(self) -> str:
         host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self.config.is_ssl else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -70,10 +84,13 @@ class Running:
 
 
 @contextmanager
-def running(world: World | None = None, **settings: Any) -> Iterator[Running]:
-    """Serve a world on a free port, from a thread of its own, for as long as the `with` lasts. `settings` are SlackSettings."""
+def running(
+    world: World | None = None, tls: Mapping[str, Any] | None = None, **settings: Any
+) -> Iterator[Running]:
+    """Serve a world on a free port, from a thread of its own, for as long as the `with` lasts. `tls`: uvicorn's `ssl_…`.
+    `settings` are SlackSettings."""
     world = world or World(slack=SlackWorkspace(settings=SlackSettings(**settings)))
-    server = Server(world, "127.0.0.1", 0)
+    server = Server(world, "127.0.0.1", 0, **(tls or {}))
     thread = threading.Thread(target=server.run, name="sandbox", daemon=True)
     thread.start()
     while not server.started and thread.is_alive():

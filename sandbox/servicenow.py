@@ -5,6 +5,7 @@ from typing import Any
 
 from sandbox.calls import CallLog
 from sandbox.servicenow_table import Row, Table
+from sandbox.servicenow_tokens import Tokens
 
 # Tables, and how their numbers begin.
 TABLES = {"incident": "INC", "problem": "PRB", "change_request": "CHG", "sc_task": "SCTASK", "task": "TASK"}
@@ -53,6 +54,7 @@ class ServiceNow:
         self.user = user
         self.password = password
         self.users = dict(users or {})
+        self.tokens = Tokens(clock)
         self._tables = TABLES | dict(tables or {})
         self._clock = clock
         self.calls = CallLog()
@@ -60,6 +62,7 @@ class ServiceNow:
 
     def reset(self) -> None:
         self.instances = {}
+        self.tokens.revoke()
         self.calls.clear()
 
     def now(self) -> datetime:

@@ -1,6 +1,7 @@
 import base64
 import binascii
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -13,15 +14,17 @@ from sandbox.conduct import Deed, treat
 from sandbox.faults import Fault
 from sandbox.servicenow import ServiceNowRefusal
 from sandbox.servicenow_rows import Rows
+from sandbox.servicenow_tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.world import World
 
+SESSION = "JSESSIONID"
 KEPT_HEADERS = ("accept", "content-type", "user-agent")
 NOT_AUTHENTICATED = ("User Not Authenticated", "Required to provide Auth information")
 DETAILS = {401: NOT_AUTHENTICATED, 429: ("Rate limit exceeded", "Too many requests; see Retry-After")}
 
 
 class ServiceNowApi:
-    """`/servicenow/<instance>/api/now/table/<table>[/<sys_id>]`: the Table API, with HTTP Basic."""
+    """`/servicenow/<instance>/api/now/table/<table>[/<sys_id>]`: the Table API, with HTTP Basic or a token of `oauth_token.do`."""
 
     def __init__(self, world: World, now: Callable[[], float]) -> None:
         self._world = world
@@ -45,16 +48,54 @@ class ServiceNowApi:
 
         words = frozenset((request.method, instance, table))
         deed = Deed("servicenow", words, commit=commit, refuse=_refuse, lie=lambda: commit(lie=True))
+        response = await treat(deed, call, self._world.faults, request)
+        response.set_cookie(SESSION, call.session)
+        return response
+
+    async def token(self, request: Request) -> Response:
+        """`/servicenow/<instance>/oauth_token.do`. What is secret in the form is not in the log of calls."""
+        instance, form = request.path_params["instance"], dict(await request.form())
+        grant = {name: str(form.get(name, "")) for name in ("grant_type", "client_id")}
+        user = self._grantee(instance, {name: str(value) for name, value in form.items()})
+        headers = {name: value for name, value in request.headers.items() if name in KEPT_HEADERS}
+        name = f"POST {instance}/oauth_token.do"
+        call = self._world.servicenow.calls.add(Call(self._now(), name, grant, headers, user, bool(user)))
+
+        def commit() -> Response:
+            if user:
+                return JSONResponse(self._world.servicenow.tokens.grant(instance, user))
+            return JSONResponse(
+                {"error": "server_error", "error_description": "access_denied"}, status_code=401
+            )
+
+        deed = Deed("servicenow", frozenset(("TOKEN", instance)), commit=commit, refuse=_refuse, lie=commit)
         return await treat(deed, call, self._world.faults, request)
+
+    def _grantee(self, instance: str, form: Mapping[str, str]) -> str:
+        """Who gets a token; empty: nobody."""
+        servicenow, user = self._world.servicenow, form.get("username", "")
+        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+            return ""
+        if form.get("grant_type") == "client_credentials":
+            return servicenow.user
+        known = servicenow.knows(instance, user, form.get("password", ""))
+        return user if known and form.get("grant_type") == "password" else ""
 
     def _log(self, request: Request, instance: str, place: str) -> Call:
         headers = {name: value for name, value in request.headers.items() if name in KEPT_HEADERS}
-        user, password = _credentials(request)
-        known = self._world.servicenow.knows(instance, user, password)
-        call = Call(
-            self._now(), f"{request.method} {place}", dict(request.query_params), headers, user, known
-        )
+        user, known = self._caller(request, instance)
+        name = f"{request.method} {place}"
+        call = Call(self._now(), name, dict(request.query_params), headers, user, known)
+        call.session = request.cookies.get(SESSION) or uuid.uuid4().hex
         return self._world.servicenow.calls.add(call)
+
+    def _caller(self, request: Request, instance: str) -> tuple[str, bool]:
+        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            user = self._world.servicenow.tokens.user_of(instance, shown)
+            return user, bool(user)
+        user, password = _credentials(request)
+        return user, self._world.servicenow.knows(instance, user, password)
 
     def _authorize(self, call: Call) -> None:
         if not call.authorized:

@@ -4,6 +4,7 @@ All values are valid by themselves; what must be given together is checked where
 so that no log line, `repr` or traceback shows them. `docs/configuration.md` is made from the descriptions.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -209,6 +210,15 @@ class AlertConfig(Section):
     slack: SlackConfig = SlackConfig()
 
 
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait for a call as a whole, for its connection, and between two pieces of its answer."""
+
+    whole: float
+    connect: float
+    read: float
+
+
 class ServiceNowConfig(RecordConfig, AccessConfig):
     instance_url: BaseUrl | None = Field(
         None,
@@ -226,11 +236,29 @@ class ServiceNowConfig(RecordConfig, AccessConfig):
     allow_http: bool = Field(
         False, description="Let the password travel unencrypted to `http://` instances of other machines."
     )
-    timeout_seconds: Seconds = Field(20, description="How long to wait for an answer of ServiceNow.")
+    timeout_seconds: Seconds = Field(
+        20, description="How long a call to ServiceNow may take as a whole, signing in included."
+    )
+    connect_timeout_seconds: Seconds = Field(
+        5, description="How long to wait for a connection; a call that got none leaves no doubt."
+    )
+    read_timeout_seconds: Seconds | None = Field(
+        None,
+        description="How long an instance may be silent within a call. Empty: as long as the whole may take.",
+    )
+    concurrency_per_instance: Annotated[int, Field(ge=1, le=100)] = Field(
+        8,
+        description="Calls that one instance gets at a time from each escalator; each has a session of its own there.",
+    )
 
     @property
     def timeout(self) -> timedelta:
         return timedelta(seconds=self.timeout_seconds)
+
+    @property
+    def patience(self) -> Patience:
+        whole = self.timeout_seconds
+        return Patience(whole, self.connect_timeout_seconds, self.read_timeout_seconds or whole)
 
     def find_instance(self, name: str) -> str | None:
         """The name as configured, found ignoring case."""
@@ -406,7 +434,11 @@ class NotifierConfig(Section):
 class EscalatorConfig(Section):
     host: str = Field(EVERYWHERE, description="Address for health checks and metrics.")
     health_port: Port = Field(3002, description="Port for health checks and metrics.")
-    concurrency: Concurrency = Field(16, description="ServiceNow records in the works at one time.")
+    concurrency: Concurrency = Field(
+        16,
+        description="Events and due incidents in the works at one time. How many calls ServiceNow gets: "
+        "`oncall.servicenow.concurrency_per_instance`.",
+    )
 
 
 class LogConfig(Section):

@@ -163,6 +163,19 @@ def _instances(written: Draft) -> Iterator[str]:
     yield from instances if isinstance(instances, dict) else ()
 
 
+def _keys_alone(written: Draft) -> Iterator[Problem]:
+    """A key without its certificate. Which of them stand in the files is seen where they are read."""
+    blocks = [
+        SERVICENOW,
+        *sorted({path[: len(ACCESS) + 1] for path in written.places if path[:-1] == ACCESS}),
+    ]
+    for block in blocks:
+        if written.text((*block, "client_key")) and not written.text((*block, "client_cert")):
+            yield written.problem(
+                (*block, "client_cert"), f"is required because {dotted((*block, 'client_key'))} is given"
+            )
+
+
 def _strangers(written: Draft) -> Iterator[Problem]:
     """What is said of instances that nobody has named."""
     named = {path[-1].lower(): path[-1] for path in written.places if path[:-1] == INSTANCES}
@@ -191,6 +204,7 @@ def _absence(written: Draft, variables: Variables, path: config_errors.Path) -> 
 
 def _contradictions(written: Draft) -> Iterator[Problem]:
     yield from _strangers(written)
+    yield from _keys_alone(written)
     urls: list[config_errors.Path] = [(*SERVICENOW, "instance_url")]
     urls += [(*INSTANCES, name) for name in _instances(written)]
     for path in urls:

@@ -63,6 +63,14 @@ def redis_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def proxy_url(secret: SecretStr) -> SecretStr:
+    """Raises ValueError unless it is the URL of an HTTP proxy; a user name and a password may be in it."""
+    parts = _split(secret.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise ValueError("should be a URL such as http://proxy.example.com:3128")
+    return secret
+
+
 def host_name(host: str) -> str:
     if any(character.isspace() or character in "/@" for character in host):
         raise ValueError("should be a host name or an address alone; a whole URL belongs in redis.url")
@@ -119,5 +127,6 @@ Concurrency = Annotated[int, Field(ge=1, le=1000)]
 BaseUrl = Annotated[str, AfterValidator(base_url)]
 UrlWithSlash = Annotated[str, AfterValidator(url_with_slash)]
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_url)]
+ProxyUrl = Annotated[SecretStr, AfterValidator(proxy_url)]
 HostName = Annotated[str, AfterValidator(host_name)]
 Token = Annotated[SecretStr, AfterValidator(one_word)]

@@ -44,8 +44,17 @@ class DueTimes:
         return Due(tuple(id_.decode() for id_ in ids), next_in)
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """How many may be in the works at once; when none may, how many seconds later it makes sense to ask again."""
+
+    at_once: int
+    wait: float = 0.0
+
+
 class Poller:
-    """Hands due incidents to `handle`, up to `concurrency` at once, until `stopping` is set. `woken` ends a nap early."""
+    """Hands due incidents to `handle`, up to `concurrency` at once, until `stopping` is set. `woken` ends a nap early.
+    `allowance`: asked before each turn, where it may be fewer; may raise StoreUnavailableError."""
 
     def __init__(
         self,
@@ -56,11 +65,13 @@ class Poller:
         name: str,
         concurrency: int,
         woken: asyncio.Event | None = None,
+        allowance: Callable[[], Awaitable[Allowance]] | None = None,
     ) -> None:
         self._due_times = due_times
         self._handle = handle
         self._stopping = stopping
         self._concurrency = concurrency
+        self._allowance = allowance
         self._log = structlog.get_logger(poller=name)
         self._woken = woken or asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -85,7 +96,10 @@ class Poller:
     async def _turn(self) -> float:
         """Start what is due and there is room for. Seconds until the next turn makes sense."""
         self._woken.clear()
-        room = self._concurrency - len(self._running)
+        allowed = await self._allowance() if self._allowance else Allowance(self._concurrency)
+        if not allowed.at_once:
+            return allowed.wait
+        room = min(allowed.at_once, self._concurrency) - len(self._running)
         if room <= 0:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             return 0

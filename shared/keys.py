@@ -31,7 +31,7 @@ _SLACK = "{ackstream:slack}"
 """What concerns channels, and not one incident, lies together: a script needs several of these keys at once."""
 
 WAITING_LIFETIME = timedelta(days=7)
-"""Of the keys in which calls wait for their channel's turn, counted from the last one that began to wait."""
+"""Of the keys in which calls wait for their channel's or instance's turn, counted from the last one that began to wait."""
 
 SLACK_TURNS = f"{_SLACK}:turns"
 """Sorted set: channel → Unix milliseconds at which its next call may be made. Lives WAITING_LIFETIME."""
@@ -141,6 +141,11 @@ def slack_refusal(incident_id: str, version: str) -> str:
     return f"ackstream:slack-refusal:{incident_id}:{version}"
 
 
+def servicenow_hold(instance: str) -> str:
+    """String: present while the instance's own Retry-After forbids calls to it; it lives just as long."""
+    return f"ackstream:servicenow-hold:{instance}"
+
+
 def has_owner(key: str) -> bool:
     """Whether `key` may be without a lifetime: somebody takes out of it what is over, or it belongs to the installation."""
     tag, _, name = key.partition("}:")
@@ -169,6 +174,11 @@ class Keys:
     def deadlines(self) -> str:
         """Sorted set: incident id → Unix milliseconds at which the escalator must look. Entries leave with their outcome."""
         return f"{self._tag}:deadlines"
+
+    def escalations(self, instance: str) -> str:
+        """Sorted set: id of an incident that waits for its turn at the instance → Unix milliseconds since when it is due. Lives
+        WAITING_LIFETIME; what is lost with it comes back by the deadlines."""
+        return f"{self._tag}:escalations:{instance}"
 
     @property
     def deliveries(self) -> str:

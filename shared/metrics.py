@@ -63,6 +63,24 @@ ESCALATION_LATENESS = Histogram(
     "Time from an incident's deadline to its record",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200),
 )
+SERVICENOW_REQUESTS = Counter(
+    "ackstream_servicenow_requests",
+    "Calls to ServiceNow by their result: a status, or `lost`",
+    ["instance", "verb", "result"],
+)
+SERVICENOW_SECONDS = Histogram(
+    "ackstream_servicenow_seconds", "Time of one call to ServiceNow", ["instance", "verb"]
+)
+SERVICENOW_CIRCUIT = Gauge(
+    "ackstream_servicenow_circuit_open",
+    "1: the instance does not answer, and is asked with one attempt at a time",
+    ["instance"],
+)
+SERVICENOW_WAITING = Gauge(
+    "ackstream_servicenow_waiting",
+    "Incidents that are due and wait for their turn at the instance, over all replicas",
+    ["instance"],
+)
 BUILD = Gauge("ackstream_build_info", "Always 1; the labels tell the version", ["version", "service"])
 
 

@@ -10,8 +10,10 @@ from services.escalator.escalator import Escalator
 from services.escalator.expiry import Expiry
 from services.escalator.instances import Instances
 from services.escalator.mapping import Mappings
+from services.escalator.queues import Queues
 from services.escalator.servicenow import ServiceNow
-from shared.config import Config
+from services.escalator.tls import CertificateError
+from shared.config import Config, ServiceNowConfig
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
 from shared.due_times import DueTimes, Poller
@@ -19,8 +21,9 @@ from shared.health import health_routes
 from shared.incident import Incident
 from shared.keys import Keys
 from shared.links import AckLinks, expiry
+from shared.redis_client import Scripts
 from shared.retention import Retention
-from shared.service import Redises, Service, ack_keys, main, readiness
+from shared.service import Redises, Service, StartError, ack_keys, main, readiness
 from shared.store import Store
 from shared.stream import StreamReader
 
@@ -30,15 +33,16 @@ GROUP = "escalator"
 async def serve(service: Service, config: Config) -> None:
     redises, keys = Redises.of(config.redis), Keys()
     store, settings = Store(redises.scripts, config.rules), config.oncall.servicenow
-    instances, wake = Instances.of(settings), asyncio.Event()
+    instances, wake = _instances(settings, redises.scripts), asyncio.Event()
     page_url = await service.once_redis_answers(lambda: page_urls(config, redises))
     mappings = Mappings(settings, page_url, config.console_url)
     servicenow = ServiceNow(settings.table_for)
     escalator = Escalator(store, servicenow, instances, mappings, settings.timeout, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
+    queues = Queues(redises.scripts, store, escalator, instances, keys)
     poller = Poller(
-        due_times, escalator.escalate, service.stopping, name="deadlines", concurrency=concurrency, woken=wake
+        due_times, queues.join, service.stopping, name="deadlines", concurrency=concurrency, woken=wake
     )
     reader = StreamReader(redises.blocking, redises.scripts, keys.events, GROUP, service.consumer_name)
     dead_letters = DeadLetters(redises.scripts)
@@ -50,7 +54,8 @@ async def serve(service: Service, config: Config) -> None:
     expiry = Expiry(store, DueTimes(redises.scripts, keys.mentions, age), age, service.stopping)
     jobs, checks = [consumer.run, retention.run, expiry.run], {"stream": consumer.check}
     if config.oncall.configured:
-        jobs.append(poller.run)
+        pollers = queues.pollers(service.stopping, settings.concurrency_per_instance)
+        jobs += [poller.run, *(own.run for own in pollers), lambda: queues.tell_waiting(service.stopping)]
         checks["deadlines"] = poller.check
     app = Starlette(routes=health_routes(readiness(service, redises, **checks)))
     await service.run(app, config.escalator.host, config.escalator.health_port, jobs)
@@ -66,6 +71,13 @@ async def page_urls(config: Config, redises: Redises) -> Callable[[Incident], st
         return lambda _: ""
     links = AckLinks(config.ack_base_url, await ack_keys(config, redises))
     return lambda incident: links.url(incident.id, expiry(incident))
+
+
+def _instances(settings: ServiceNowConfig, scripts: Scripts) -> Instances:
+    try:
+        return Instances.of(settings, scripts)
+    except CertificateError as error:
+        raise StartError(str(error)) from None
 
 
 def run(config_path: Path | None = None) -> None:

@@ -173,6 +173,9 @@ def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record
 def _failed(
     incident: Incident, token: str, error: EscalationError, doubt: timedelta | None
 ) -> EscalationFailed:
+    if error.put_off:
+        told = incident.escalation.error or str(error)
+        return EscalationFailed(token, told, error.retry_after, doubt=doubt, looked_only=True)
     wait = backoff(
         incident.escalation.attempts, retry_after=error.retry_after, needs_person=error.needs_person
     )

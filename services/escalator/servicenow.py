@@ -14,6 +14,8 @@ from urllib.parse import quote
 import httpx
 
 from services.escalator.instances import Instance
+from services.escalator.signing_in import NotAskedError, retry_after
+from services.escalator.trouble import trouble_of
 from shared.identity import is_incident_id
 
 
@@ -22,7 +24,8 @@ class EscalationError(Exception):
 
     `in_doubt`: the record may exist, or come to exist, all the same. `unseen`: it was most likely written, and we are not shown
     it, so that looking can never tell; writing again would make another one each time. `needs_person`: it will not heal by itself.
-    `refused`: the request was understood, and what is in it not liked; with other fields it may be.
+    `refused`: the request was understood, and what is in it not liked; with other fields it may be. `put_off`: nobody was asked for
+    anything, it is no attempt.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class EscalationError(Exception):
         unseen: bool = False,
         needs_person: bool = False,
         refused: bool = False,
+        put_off: bool = False,
         retry_after: timedelta = timedelta(0),
     ) -> None:
         super().__init__(message)
@@ -40,6 +44,7 @@ class EscalationError(Exception):
         self.unseen = unseen
         self.needs_person = needs_person or unseen
         self.refused = refused
+        self.put_off = put_off
         self.retry_after = retry_after
 
 
@@ -51,7 +56,13 @@ class Row:
     number: str
 
 
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 """The only failures after which the request surely did not arrive."""
 
 GATEWAY_LOST_IT = (502, 504)
@@ -82,7 +93,9 @@ class ServiceNow:
         try:
             response = await self._request(instance, "GET", params=query)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise EscalationError(f"cannot look for the record: {_words(error)}") from None
+            trouble = trouble_of(error)
+            words = f"cannot look for the record: {trouble.words}"
+            raise EscalationError(words, needs_person=trouble.needs_person) from None
         rows = _result(response, 200)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise EscalationError("cannot look for the record: answered 200 without a list of records")
@@ -96,9 +109,10 @@ class ServiceNow:
         try:
             response = await self._request(instance, "POST", json=body)
         except NOT_SENT as error:
-            raise EscalationError(_words(error)) from None
+            trouble = trouble_of(error)
+            raise EscalationError(trouble.words, needs_person=trouble.needs_person) from None
         except (httpx.HTTPError, TimeoutError) as error:
-            raise EscalationError(f"answer lost: {_words(error)}", in_doubt=True) from None
+            raise EscalationError(f"answer lost: {trouble_of(error).words}", in_doubt=True) from None
         result = _result(response, 201)
         if not isinstance(result, dict) or not (row := _row(result)):
             raise EscalationError(
@@ -117,7 +131,16 @@ class ServiceNow:
         return f"{instance.url}/nav_to.do?uri={quote(f'{self._table(instance.name)}.do?sys_id={row.sys_id}', safe='')}"
 
     async def _request(self, instance: Instance, method: str, **arguments: Any) -> httpx.Response:
-        return await instance.request(method, f"/api/now/table/{self._table(instance.name)}", **arguments)
+        path = f"/api/now/table/{self._table(instance.name)}"
+        try:
+            return await instance.request(method, path, **arguments)
+        except NotAskedError as error:
+            raise EscalationError(
+                str(error),
+                needs_person=error.needs_person,
+                put_off=error.put_off,
+                retry_after=error.retry_after,
+            ) from None
 
 
 def _result(response: httpx.Response, expected: int) -> Any:
@@ -129,7 +152,7 @@ def _result(response: httpx.Response, expected: int) -> Any:
             in_doubt=status in GATEWAY_LOST_IT,
             needs_person=status in NEEDS_PERSON or response.is_redirect,
             refused=status in REFUSED,
-            retry_after=_retry_after(response),
+            retry_after=retry_after(response),
         )
     try:
         answer = response.json()
@@ -155,11 +178,6 @@ def _asleep(response: httpx.Response) -> str:
     return f" with a page for people{ASLEEP}" if "html" in response.headers.get("content-type", "") else ""
 
 
-def _retry_after(response: httpx.Response) -> timedelta:
-    value = response.headers.get("retry-after", "")
-    return timedelta(seconds=int(value[:6])) if value.isdecimal() else timedelta(0)
-
-
 def _row(result: dict[str, Any]) -> Row | None:
     sys_id, number = result.get("sys_id"), result.get("number")
     if not isinstance(sys_id, str) or not re.fullmatch("[0-9a-f]{32}", sys_id):
@@ -174,9 +192,3 @@ def _hex(incident_id: str) -> str:
     if not is_incident_id(incident_id):
         raise ValueError("not an incident id")
     return incident_id
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return "no answer in time"
-    return f"connection failed ({type(error).__name__})"

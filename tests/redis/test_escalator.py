@@ -36,7 +36,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:
-    instances = Instances(Instance(None, url, client, SECOND))
+    instances = Instances(Instance(None, url, [client], SECOND))
     return Escalator(
         store, ServiceNow(lambda _: "incident"), instances, unmapped(), SECOND, wake=lambda: None
     )
@@ -105,7 +105,6 @@ async def test_what_somebody_took_or_what_is_over_is_not_escalated(
     "wrong",
     [
         {"kind": "status", "status": 500},
-        {"kind": "status", "status": 429, "retry_after": 1},
         {"kind": "status", "status": 401},
         {"kind": "html"},
         {"kind": "redirect", "url": "/servicenow/elsewhere/api/now/table/incident"},
@@ -126,6 +125,20 @@ async def test_a_failure_is_told_and_tried_again_until_it_works(
     await escalator.escalate(incident)
     assert records(sandbox) == [incident]
     assert (await now(store, incident)).state is State.ESCALATED
+
+
+async def test_within_a_retry_after_nobody_is_asked_and_no_attempt_counted(
+    escalator: Escalator, store: Store, sandbox: Running
+) -> None:
+    incident = await opened(store)
+    misbehave(sandbox, "status", match="GET", status=429, retry_after=30, count=1)
+    await escalator.escalate(incident)
+    refused = await now(store, incident)
+    await escalator.escalate(incident)
+    after = await now(store, incident)
+    assert (after.escalation.attempts, after.escalation.error) == (1, refused.escalation.error)
+    assert after.escalation.retry_at - after.opened_at > timedelta(seconds=25)
+    assert len(sandbox.world.servicenow.calls.entries) == 1
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "hang_after"])

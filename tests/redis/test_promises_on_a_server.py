@@ -144,8 +144,7 @@ class Promises(RuleBasedStateMachine):
     @property
     def escalator(self) -> Escalator:
         servicenow: Any = ServiceNowOutside(self.world)
-        unused: Any = None
-        instances = Instances(Instance(None, "https://x", unused, TIMEOUT))
+        instances = Instances(Instance(None, "https://x", (), TIMEOUT))
         return Escalator(self.store, servicenow, instances, unmapped(), TIMEOUT, wake=lambda: None)
 
     async def begin(

@@ -72,3 +72,52 @@ def test_its_secrets_are_in_no_error_and_no_repr(load: Load, complaints: Complai
     assert secret not in repr(load(with_access(f"{{app: {{username: u, password: {secret}}}}}")).config)
     wrong = with_access(f"{{app: {{username: [a], password: {secret}, pasword: {secret}}}}}")
     assert secret not in "\n".join(complaints(wrong))
+
+
+@pytest.mark.parametrize(
+    ("auth", "missing"),
+    [
+        ("oauth_client_credentials", ["client_id", "client_secret"]),
+        ("oauth_password", ["client_id", "client_secret", "password", "username"]),
+        ("basic", ["password", "username"]),
+    ],
+)
+def test_each_way_of_signing_in_names_what_it_needs(
+    complaints: Complaints, auth: str, missing: list[str]
+) -> None:
+    text = f"oncall: {{enable: true, servicenow: {{instance_url: 'https://x', auth: {auth}}}}}"
+    assert sorted(line.split(": ")[1].rpartition(".")[2] for line in complaints(text)) == missing
+
+
+class TestFilesAndProxies:
+    def test_of_an_instance_replace_the_shared_ones_a_key_together_with_its_certificate(
+        self, load: Load
+    ) -> None:
+        shared = "    ca_cert: ca.pem\n    client_cert: main.pem\n    client_key: main.key\n"
+        servicenow = load(shared_with(shared, "{app: {client_cert: app.pem}}")).config.oncall.servicenow
+        own = servicenow.access("app")
+        assert (str(own.ca_cert), str(own.client_cert), own.client_key) == ("ca.pem", "app.pem", None)
+        assert own.username == "shared"
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            (
+                "    client_key: k.pem\n",
+                "client_cert: is required because oncall.servicenow.client_key is given",
+            ),
+            ("    proxy: socks5://p\n", "oncall.servicenow.proxy: should be a URL such as http://proxy"),
+            (
+                "    proxy: 'http://u:hunter2@'\n",
+                "oncall.servicenow.proxy: should be a URL such as http://proxy",
+            ),
+        ],
+    )
+    def test_that_make_no_sense_are_told(self, complaints: Complaints, more: str, said: str) -> None:
+        told = "\n".join(complaints(shared_with(more, "{}")))
+        assert said in told
+        assert "hunter2" not in told
+
+
+def shared_with(more: str, access: str) -> str:
+    return f"{SHARED}{more}    access_by_instance: {access}\n"

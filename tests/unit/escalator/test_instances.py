@@ -1,5 +1,6 @@
 """Each instance gets its own credentials, and nobody gets anything who is not configured."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -73,6 +74,19 @@ async def test_an_answer_cannot_send_us_elsewhere(instances: Instances, sandbox:
             with pytest.raises(EscalationError, match="redirect"):
                 await ServiceNow(lambda _: "incident").find(instances.named(name), ID)
         assert list(elsewhere.world.servicenow.calls.entries) == []
+
+
+async def test_each_call_under_way_has_a_session_to_itself_and_they_are_used_again(
+    instances: Instances, sandbox: Running
+) -> None:
+    main, servicenow = instances.named(None), ServiceNow("incident")
+    sandbox.world.faults.add(Fault(target="servicenow", kind="latency", seconds=0.1))
+    for _ in range(3):
+        await asyncio.gather(*(servicenow.find(main, incident_id(number)) for number in range(8)))
+    sessions = [call.session for call in sandbox.world.servicenow.calls.entries]
+    for first in (0, 8, 16):
+        assert len(set(sessions[first : first + 8])) == 8
+    assert len(set(sessions)) == 8
 
 
 def test_without_any_instance_there_is_none_to_fall_back_to() -> None:

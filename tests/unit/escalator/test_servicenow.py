@@ -34,7 +34,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 def main(sandbox: Running, http: httpx.AsyncClient) -> Instance:
     sandbox.world.reset()
     sandbox.world.faults.clear()
-    return Instance(None, sandbox.servicenow_url("main"), http, SECOND)
+    return Instance(None, sandbox.servicenow_url("main"), [http], SECOND)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ async def test_an_answer_that_does_not_come_in_time_leaves_doubt_and_the_record_
 async def test_a_server_that_is_not_there_leaves_no_doubt(
     servicenow: ServiceNow, http: httpx.AsyncClient
 ) -> None:
-    absent = Instance(None, f"http://127.0.0.1:{free_port()}", http, SECOND)
+    absent = Instance(None, f"http://127.0.0.1:{free_port()}", [http], SECOND)
     error = await failure(servicenow, absent)
     assert not error.in_doubt
 

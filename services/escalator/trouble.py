@@ -1,0 +1,55 @@
+"""Why a call came to nothing, in words for people: what OpenSSL and proxies say, and how it is mended."""
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+
+HOSTNAME_MISMATCH, EXPIRED = 62, 10
+"""OpenSSL's verify codes."""
+
+REFUSED_OURS = (
+    *("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE", "UNKNOWN_CA"),
+    *("CERTIFICATE_UNKNOWN", "CERTIFICATE_EXPIRED", "ACCESS_DENIED"),
+)
+"""Alerts by which a server says that it does not like who we are; a part of OpenSSL's reason."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """`needs_person`: it will not heal by itself."""
+
+    words: str
+    needs_person: bool = False
+
+
+def trouble_of(error: Exception) -> Trouble:
+    """What an error of httpx, or a time-out, means. Names nothing that is secret."""
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return Trouble("no answer in time")
+    if isinstance(error, httpx.ProxyError):
+        return Trouble(
+            f"the proxy does not let us through ({str(error)[:80]}): check oncall.servicenow.proxy", True
+        )
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Trouble(_about_theirs(cause), True)
+        if isinstance(cause, ssl.SSLError) and any(word in (cause.reason or "") for word in REFUSED_OURS):
+            mend = "check oncall.servicenow.client_cert and client_key"
+            return Trouble(f"it refuses our client certificate, or misses one ({cause.reason}): {mend}", True)
+    return Trouble(f"connection failed ({type(error).__name__})")
+
+
+def _about_theirs(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code == HOSTNAME_MISMATCH:
+        return "its certificate is for another host: check the instance URL"
+    if error.verify_code == EXPIRED:
+        return "its certificate has expired"
+    return f"its certificate is not trusted ({error.verify_message}): name the file of its CA in oncall.servicenow.ca_cert"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
