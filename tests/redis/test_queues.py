@@ -17,6 +17,7 @@ from services.escalator import circuit as circuit_module
 from services.escalator import queues as queues_module
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instances
+from services.escalator.mapping import Mappings
 from services.escalator.queues import Queues
 from services.escalator.servicenow import ServiceNow
 from shared.commands import Acknowledge
@@ -52,7 +53,12 @@ class Replica:
         store, self.instances = Store(scripts), Instances.of(self.config, scripts)
         self.wake, self.stopping = asyncio.Event(), asyncio.Event()
         escalator = Escalator(
-            store, ServiceNow("incident"), self.instances, self.config.timeout, self.wake.set
+            store,
+            ServiceNow(lambda _: "incident"),
+            self.instances,
+            Mappings(self.config, lambda _: ""),
+            self.config.timeout,
+            self.wake.set,
         )
         self.queues = Queues(scripts, store, escalator, self.instances, KEYS)
         self._pollers = [

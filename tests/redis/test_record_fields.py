@@ -37,8 +37,8 @@ async def escalated(
     """What is left of an incident whose deadline has come, after one attempt."""
     urls = {"infra": sandbox.servicenow_url("infra")}
     config = ServiceNowConfig.model_validate({"other_instance_urls": urls, **settings})
-    main = Instance(None, sandbox.servicenow_url("main"), http, SECOND)
-    instances = Instances(main, [Instance("infra", urls["infra"], http, SECOND)])
+    main = Instance(None, sandbox.servicenow_url("main"), [http], SECOND)
+    instances = Instances(main, [Instance("infra", urls["infra"], [http], SECOND)])
     mappings = Mappings(config, lambda incident: f"https://ack.example.com/api/ack/{incident.id}")
     servicenow = ServiceNow(config.table_for)
     escalator = Escalator(store, servicenow, instances, mappings, SECOND, wake=lambda: None)

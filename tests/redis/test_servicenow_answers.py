@@ -18,6 +18,7 @@ from services.escalator.tls import ssl_context
 from shared.config import Patience
 from shared.config_access import AccessConfig
 from shared.store import Store
+from tests.episodes import unmapped
 from tests.faults.conftest import FULL
 from tests.redis.conftest import now, opened
 
@@ -93,7 +94,9 @@ async def escalator(
     access = AccessConfig.model_validate({"username": "ackstream", "password": "sandbox"})
     async with http_client(access, Patience(1, 1, 1), ssl_context(access)) as client:
         instances = Instances(Instance(None, url, [client], SECOND, gate=Patient("")))
-        yield Escalator(store, ServiceNow("incident"), instances, SECOND, wake=lambda: None)
+        yield Escalator(
+            store, ServiceNow(lambda _: "incident"), instances, unmapped(), SECOND, wake=lambda: None
+        )
 
 
 async def until_recorded(escalator: Escalator, store: Store, incident: str) -> int:

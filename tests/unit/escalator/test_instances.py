@@ -79,7 +79,7 @@ async def test_an_answer_cannot_send_us_elsewhere(instances: Instances, sandbox:
 async def test_each_call_under_way_has_a_session_to_itself_and_they_are_used_again(
     instances: Instances, sandbox: Running
 ) -> None:
-    main, servicenow = instances.named(None), ServiceNow("incident")
+    main, servicenow = instances.named(None), ServiceNow(lambda _: "incident")
     sandbox.world.faults.add(Fault(target="servicenow", kind="latency", seconds=0.1))
     for _ in range(3):
         await asyncio.gather(*(servicenow.find(main, incident_id(number)) for number in range(8)))

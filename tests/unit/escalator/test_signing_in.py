@@ -63,7 +63,7 @@ def tokens_asked(sandbox: Running, instance: str = "main") -> int:
 
 async def failure(instances: Instances) -> EscalationError:
     with pytest.raises(EscalationError) as caught:
-        await ServiceNow("incident").create(instances.named(None), ID, FIELDS)
+        await ServiceNow(lambda _: "incident").create(instances.named(None), ID, FIELDS)
     return caught.value
 
 
@@ -75,7 +75,7 @@ def misbehave(sandbox: Running, kind: str, match: str = "TOKEN", **more: Any) ->
 async def test_one_token_serves_all_calls_however_many_begin_at_once(
     made: Made, sandbox: Running, access: dict[str, str]
 ) -> None:
-    instances, servicenow = made(**access), ServiceNow("incident")
+    instances, servicenow = made(**access), ServiceNow(lambda _: "incident")
     ids = [incident_id(number) for number in range(20)]
     await asyncio.gather(*(servicenow.create(instances.named(None), id_, FIELDS) for id_ in ids))
     assert sorted(row["correlation_id"] for row in sandbox.world.servicenow.rows()) == sorted(ids)
@@ -85,14 +85,14 @@ async def test_one_token_serves_all_calls_however_many_begin_at_once(
 async def test_a_token_is_of_one_instance(made: Made, sandbox: Running) -> None:
     instances = made(**BY_CLIENT)
     for name in (None, "infra"):
-        await ServiceNow("incident").find(instances.named(name), ID)
+        await ServiceNow(lambda _: "incident").find(instances.named(name), ID)
     assert (tokens_asked(sandbox, "main"), tokens_asked(sandbox, "infra")) == (1, 1)
 
 
 async def test_a_revoked_token_is_renewed_once_and_the_record_written_once(
     made: Made, sandbox: Running
 ) -> None:
-    instances, servicenow = made(**BY_PASSWORD), ServiceNow("incident")
+    instances, servicenow = made(**BY_PASSWORD), ServiceNow(lambda _: "incident")
     assert await servicenow.find(instances.named(None), ID) is None
     sandbox.world.servicenow.tokens.revoke()
     await servicenow.create(instances.named(None), ID, FIELDS)

@@ -75,13 +75,13 @@ async def speaking(sandbox: Running, **access: Any) -> AsyncIterator[Instances]:
 async def trouble(sandbox: Running, **access: Any) -> EscalationError:
     async with speaking(sandbox, **access) as instances:
         with pytest.raises(EscalationError) as caught:
-            await ServiceNow("incident").find(instances.named(None), ID)
+            await ServiceNow(lambda _: "incident").find(instances.named(None), ID)
     return caught.value
 
 
 async def works(sandbox: Running, **access: Any) -> None:
     async with speaking(sandbox, **access) as instances:
-        assert await ServiceNow("incident").find(instances.named(None), ID) is None
+        assert await ServiceNow(lambda _: "incident").find(instances.named(None), ID) is None
 
 
 async def test_a_private_ca_is_trusted_where_it_is_named(
@@ -142,7 +142,7 @@ async def test_who_has_no_certificate_where_one_is_wanted_is_told_so(certificate
         with pytest.raises(
             EscalationError, match=r"check oncall\.servicenow\.client_cert and client_key"
         ) as caught:
-            await ServiceNow("incident").find(instances.named(None), ID)
+            await ServiceNow(lambda _: "incident").find(instances.named(None), ID)
         await served
         await instances.close()
     assert caught.value.needs_person
