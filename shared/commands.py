@@ -23,6 +23,9 @@ class EventType(StrEnum):
     ESCALATION_CLAIMED = "escalation_claimed"
     ESCALATION_FAILED = "escalation_failed"
     ESCALATED = "escalated"
+    CALLED_AGAIN = "called_again"
+    RECORD_UPDATED = "record_updated"
+    RECORD_UPDATE_FAILED = "record_update_failed"
     RESOLVED = "resolved"
     SUPERSEDED = "superseded"
     EXPIRED = "expired"
@@ -85,6 +88,14 @@ class Reason(StrEnum):
     ESCALATION_IN_DOUBT = "escalation_in_doubt"
     CALLED_OFF = "called_off"
     LEASE_LOST = "lease_lost"
+    CALLED_AGAIN = "called_again"
+    # what a record is told of its incident's life
+    UPDATE_CLAIMED = "update_claimed"
+    UPDATE_TAKEN_OVER = "update_taken_over"
+    RECORD_UPDATED = "record_updated"
+    ALREADY_UPDATED = "already_updated"
+    UPDATE_FAILED = "update_failed"
+    UPDATE_IN_DOUBT = "update_in_doubt"
     # delivery
     DELIVERY_BEGUN = "delivery_begun"
     DELIVERY_TAKEN_OVER = "delivery_taken_over"
@@ -184,17 +195,19 @@ class Lapse:
 
 @dataclass(frozen=True)
 class Claim:
-    """The escalator wants to write the record. `grace` is how long ServiceNow may go on with a request whose caller is gone."""
+    """The escalator wants to reach a target. `grace` is how long the target may go on with a request whose caller is gone."""
 
     token: str
     lease: timedelta
     grace: timedelta
+    step: int = 0
 
 
 @dataclass(frozen=True)
 class RecordWritten:
     token: str
     record: Record
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,6 +221,39 @@ class EscalationFailed:
     doubt: timedelta | None = None
     looked_only: bool = False
     needs_person: bool = False
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class CallAgain:
+    """Nobody has acknowledged: the people of that step are to be called in the thread."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class ClaimUpdate:
+    """The escalator wants to tell the step's record what it does not know. The rest as in `Claim`."""
+
+    token: str
+    lease: timedelta
+    grace: timedelta
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class RecordUpdated:
+    """The step's record knows all news up to `upto`, or need not. `outcome`: a word on how."""
+
+    token: str
+    upto: int
+    outcome: str = ""
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class UpdateFailed(EscalationFailed):
+    """It could not be told. All as in `EscalationFailed`."""
 
 
 @dataclass(frozen=True)
@@ -301,6 +347,10 @@ Command = (
     | Claim
     | RecordWritten
     | EscalationFailed
+    | CallAgain
+    | ClaimUpdate
+    | RecordUpdated
+    | UpdateFailed
     | BeginDelivery
     | Delivered
     | DeliveryFailed

@@ -16,6 +16,7 @@ from shared.commands import (
     Unacknowledge,
 )
 from shared.incident import Acknowledgement, Closure, Haste, Incident, Snooze, State
+from shared.plan import armed_again, moved
 from shared.steps import changed, moments
 
 MAX_DEEDS = 10
@@ -33,10 +34,10 @@ _NO_LONGER = {
 
 
 def acknowledge(incident: Incident, command: Acknowledge, now: datetime, rules: Rules) -> Step:
-    if refusal := _NO_LONGER.get(incident.state):
-        return _refused(incident, command, now, refusal)
+    if not incident.can_acknowledge:
+        return _refused(incident, command, now, _why_not_acknowledge(incident))
     lapses_at = None
-    if rules.ack_timeout is not None and incident.deadline is not None:
+    if rules.ack_timeout is not None and incident.deadline is not None and not incident.records:
         lapses_at = now + rules.ack_timeout
     acknowledgement = Acknowledgement(
         at=now, by=command.by, door=command.door, user=command.user, lapses_at=lapses_at
@@ -46,25 +47,54 @@ def acknowledge(incident: Incident, command: Acknowledge, now: datetime, rules: 
     return _done(incident, command, now, Reason.ACKNOWLEDGED, told, **update)
 
 
+def _why_not_acknowledge(incident: Incident) -> Reason:
+    if incident.closure:
+        return Reason.ALREADY_CLOSED
+    if incident.is_being_escalated:
+        return Reason.ESCALATION_IN_PROGRESS
+    return Reason.ALREADY_ACKNOWLEDGED
+
+
 def unacknowledge(incident: Incident, command: Unacknowledge, now: datetime) -> Step:
-    if incident.state is State.OPEN:
+    if incident.closure:
+        return _refused(incident, command, now, Reason.ALREADY_CLOSED)
+    if incident.is_being_escalated:
+        return _refused(incident, command, now, Reason.ESCALATION_IN_PROGRESS)
+    if incident.acknowledgement is None:
         return _refused(incident, command, now, Reason.NOT_ACKNOWLEDGED)
-    if incident.state is not State.ACKNOWLEDGED:
-        return _refused(incident, command, now, _NO_LONGER[incident.state])
     update = _armed_again(incident, now)
-    return _done(
-        incident, command, now, Reason.UNACKNOWLEDGED, moments(deadline=update["deadline"]), **update
-    )
+    told = moments(deadline=update["deadline"])
+    return _done(incident, command, now, Reason.UNACKNOWLEDGED, told, **update)
 
 
 def _armed_again(incident: Incident, now: datetime) -> dict[str, Any]:
-    """What becomes of an incident that nobody has any more: its deadline is as long as it was given at first, and what was tried
-    before does not bring it nearer."""
+    """What becomes of an incident that nobody has any more: its deadline is as long as it was given at first. Once it was escalated,
+    its further steps come when they would have come."""
     deadline, given = incident.deadline, incident.call.wait
-    if deadline is not None:
+    if deadline is not None and not incident.record:
         deadline = now + (max(deadline - incident.opened_at, timedelta(0)) if given is None else given)
+    return open_again(incident, deadline)
+
+
+def open_again(incident: Incident, deadline: datetime | None) -> dict[str, Any]:
+    """With that deadline. What was tried before does not bring it nearer."""
     escalation = incident.escalation.model_copy(update={"retry_at": None})
-    return {"acknowledgement": None, "deadline": deadline, "escalation": escalation}
+    update = {"acknowledgement": None, "deadline": deadline, "escalation": escalation}
+    return update | {"further": armed_again(incident)}
+
+
+def put_off(incident: Incident, deadline: datetime | None, snooze: Snooze) -> dict[str, Any]:
+    escalation = incident.escalation.model_copy(update={"retry_at": None})
+    update = {"deadline": deadline, "snooze": snooze, "haste": None, "escalation": escalation}
+    return update | {"further": moved(incident)}
+
+
+def hastened(incident: Incident, deadline: datetime | None, haste: Haste) -> dict[str, Any]:
+    """An attempt that waits to be tried again is due at once, too."""
+    effort = incident.escalation
+    escalation = effort.model_copy(update={"retry_at": haste.at if effort.retry_at else None})
+    update = {"deadline": deadline, "snooze": None, "haste": haste, "escalation": escalation}
+    return update | {"further": moved(incident)}
 
 
 def snooze(incident: Incident, command: SnoozeFor, now: datetime) -> Step:
@@ -75,17 +105,8 @@ def snooze(incident: Incident, command: SnoozeFor, now: datetime) -> Step:
         return _refused(incident, command, now, Reason.NOT_ON_CALL)
     if incident.deadline >= until:
         return _refused(incident, command, now, Reason.LATER_ALREADY)
-    return _done(
-        incident,
-        command,
-        now,
-        Reason.SNOOZED,
-        moments(deadline=until),
-        deadline=until,
-        snooze=Snooze(at=now, by=command.by, until=until),
-        haste=None,
-        escalation=incident.escalation.model_copy(update={"retry_at": None}),
-    )
+    update = put_off(incident, until, Snooze(at=now, by=command.by, until=until))
+    return _done(incident, command, now, Reason.SNOOZED, moments(deadline=until), **update)
 
 
 def escalate_now(incident: Incident, command: EscalateNow, now: datetime) -> Step:
@@ -97,11 +118,8 @@ def escalate_now(incident: Incident, command: EscalateNow, now: datetime) -> Ste
     if due <= now or effort.lease:
         return _refused(incident, command, now, Reason.ESCALATION_IN_PROGRESS)
     deadline = min(incident.deadline or now, now)
-    hastened = effort.model_copy(update={"retry_at": now if effort.retry_at else None})
-    told = moments(deadline=deadline)
-    haste = Haste(at=now, by=command.by)
-    update = {"deadline": deadline, "snooze": None, "haste": haste, "escalation": hastened}
-    return _done(incident, command, now, Reason.ESCALATION_ASKED, told, **update)
+    update = hastened(incident, deadline, Haste(at=now, by=command.by))
+    return _done(incident, command, now, Reason.ESCALATION_ASKED, moments(deadline=deadline), **update)
 
 
 def resolve(incident: Incident, command: ResolveByHand, now: datetime) -> Step:

@@ -7,6 +7,7 @@ from shared.commands import Change, Event, EventType, Fire, Flapping, Reason, Re
 from shared.flapping import handed_over, inherited, openings
 from shared.incident import Closure, Incident, Predecessor, State
 from shared.notification import Alert, Call, Notification
+from shared.plan import planned
 
 LATE_WINDOW = timedelta(minutes=1)
 """How long a copy of a closed episode may still be on its way: Alertmanager re-sends for about 60 s. It must not be longer:
@@ -115,6 +116,7 @@ def _open(
         if after
         else None
     )
+    due = _nearest(deadline, _deadline(notification.call, now))
     incident = Incident(
         id=command.new_id,
         dedup_key=notification.dedup_key,
@@ -125,8 +127,9 @@ def _open(
         alerts=notification.alerts,
         call=notification.call,
         warnings=notification.warnings,
-        deadline=_nearest(deadline, _deadline(notification.call, now)),
+        deadline=due,
         message=message,
+        further=planned(notification.call, due, now),
         openings=times if len(times) > 1 else (),
         predecessor=past,
     )
@@ -172,13 +175,15 @@ def _join(
     deadline = incident.deadline
     if notification.firing and incident.state is State.OPEN and not incident.is_snoozed(now):
         deadline = _nearest(deadline, _deadline(notification.call, now))
+    call = _soonest(incident.call, notification.call) if notification.firing else incident.call
     joined = incident.model_copy(
         update={
             "facts": incident.facts if only_mentioned else notification.facts,
             "alerts": _merge(notification.alerts, incident.alerts, keep_others=keep_others),
             "warnings": tuple(dict.fromkeys(incident.warnings + notification.warnings)),
-            "call": _soonest(incident.call, notification.call) if notification.firing else incident.call,
+            "call": call,
             "deadline": deadline,
+            "further": incident.further or planned(call, deadline, now),
         }
     )
     changed = joined != incident
@@ -295,6 +300,7 @@ def _nearest(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _soonest(kept: Call, new: Call) -> Call:
-    """Where to call stays as the first notification said; how soon can only come nearer."""
+    """Whom to call stays as the first notification said; how soon can only come nearer."""
     waits = [call.wait for call in (kept, new) if call.wait is not None]
-    return kept.model_copy(update={"wait": min(waits, default=None)})
+    whom = {"target": new.target, "steps": new.steps} if kept.wait is None and new.wait is not None else {}
+    return kept.model_copy(update={"wait": min(waits, default=None), **whom})

@@ -1,12 +1,13 @@
 """An incident: one firing episode of one group of alerts. A value; `shared.transitions` says how it changes."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
-from shared.notification import Alert, Call, Facts, Frozen
+from shared.notification import SERVICENOW, SLACK, Alert, Call, Facts, Frozen
 
 
 class State(StrEnum):
@@ -57,16 +58,6 @@ class Closure(Frozen):
     """The resolved notification came without, or before, its firing one: there was nothing to tell anybody."""
 
 
-class Record(Frozen):
-    """The row in ServiceNow."""
-
-    sys_id: str
-    number: str
-    url: str
-    instance: str | None
-    at: datetime
-
-
 class Lease(Frozen):
     """One worker's right to act on the outside world for this incident. Whoever finds it expired may take over."""
 
@@ -110,6 +101,60 @@ class Effort(Frozen):
         return self.lease.until if self.lease else self.retry_at or self.doubt_until
 
 
+class NewsKind(StrEnum):
+    """What a record can be told about its incident's life after it was written."""
+
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    UPDATED = "updated"
+    CLOSED = "closed"
+
+
+class News(Frozen):
+    """Something that a record is still to be told. `data` is JSON-ready and small; shared/news.py says what is in it."""
+
+    seq: int
+    """The version of the incident that it came with."""
+    at: datetime
+    kind: NewsKind
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Record(Frozen):
+    """What an escalation has left where it led to: the row in ServiceNow, or what a webhook took."""
+
+    sys_id: str
+    number: str
+    url: str
+    instance: str | None
+    at: datetime
+    target: str = SERVICENOW
+    parent: str = ""
+    """Id of the storm, where the record is that of a whole storm and this incident one of those that it lists."""
+    wants: tuple[NewsKind, ...] = ()
+    """What it is to be told of, as the configuration said when it was written."""
+    news: tuple[News, ...] = ()
+    """What it has not been told yet, oldest first."""
+    update: Effort = Effort()
+    """Where telling it stands."""
+
+    @property
+    def update_due(self) -> datetime | None:
+        """When it is to be told something; None: it knows everything that it wants to know."""
+        return self.update.due or self.news[0].at if self.news else None
+
+
+class FurtherStep(Frozen):
+    """Where a step of on-call stands, beside the escalation itself; what it is to do stands in `Call.steps`, at the same place."""
+
+    effort: Effort = Effort()
+    record: Record | None = None
+    called_at: datetime | None = None
+    """When people were called once more."""
+    skipped: bool = False
+    """It would have called people before the escalation; somebody has moved that."""
+
+
 NOT_TRUSTED = 0
 """Revisions begin with 1."""
 
@@ -137,6 +182,7 @@ class NoteKind(StrEnum):
     LAPSED = "lapsed"
     SNOOZED = "snoozed"
     ESCALATION_ASKED = "escalation_asked"
+    CALLED_AGAIN = "called_again"
 
 
 class Note(Frozen):
@@ -166,6 +212,24 @@ class Predecessor(Frozen):
     closed_at: datetime
 
 
+class Task(StrEnum):
+    """What the escalator can have to do."""
+
+    ESCALATE = "escalate"
+    CALL_AGAIN = "call_again"
+    UPDATE_RECORD = "update_record"
+    LAPSE = "lapse"
+
+
+@dataclass(frozen=True)
+class Duty:
+    """`step`: zero is the escalation itself, others count the further steps from one."""
+
+    task: Task
+    at: datetime
+    step: int = 0
+
+
 class Incident(Frozen):
     """The current state. `version` counts commits (compare-and-set); `revision` counts changes that people can see."""
 
@@ -186,6 +250,8 @@ class Incident(Frozen):
     haste: Haste | None = None
     escalation: Effort = Effort()
     record: Record | None = None
+    further: tuple[FurtherStep, ...] = ()
+    """The other steps of on-call, as in `call.steps`; `deadline`, `escalation` and `record` are those of the escalation itself."""
     closure: Closure | None = None
     message: Message | None = None
     delivery: Effort = Effort()
@@ -206,11 +272,50 @@ class Incident(Frozen):
     def state(self) -> State:
         if self.closure:
             return self.closure.state
-        if self.record:
+        if self.records:
             return State.ESCALATED
-        if self.escalation.may_act:
+        if self.is_being_escalated:
             return State.ESCALATING
         return State.ACKNOWLEDGED if self.acknowledgement else State.OPEN
+
+    @property
+    def steps(self) -> range:
+        """Numbers of all steps of on-call; zero is the escalation itself."""
+        return range(1 + len(self.further))
+
+    def effort(self, step: int) -> Effort:
+        return self.further[step - 1].effort if step else self.escalation
+
+    def record_of(self, step: int) -> Record | None:
+        return self.further[step - 1].record if step else self.record
+
+    def target_of(self, step: int) -> tuple[str, str | None]:
+        """SLACK, SERVICENOW or WEBHOOK; and the name of the instance, where it is not the default one."""
+        planned = self.call.steps[step - 1] if step else self.call
+        return planned.target, planned.instance
+
+    def due_at(self, step: int) -> datetime | None:
+        """By the plan, whatever has become of it."""
+        if step and self.deadline:
+            return self.deadline + self.call.steps[step - 1].offset
+        return self.deadline
+
+    def with_step(self, step: int, **update: Any) -> dict[str, Any]:
+        """What to set so that `effort`, `record` … of that step are as given."""
+        if not step:
+            return {"escalation" if name == "effort" else name: value for name, value in update.items()}
+        changed = self.further[step - 1].model_copy(update=update)
+        return {"further": (*self.further[: step - 1], changed, *self.further[step:])}
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """All that there are, the escalation's first."""
+        return tuple(record for step in self.steps if (record := self.record_of(step)))
+
+    @property
+    def is_being_escalated(self) -> bool:
+        """Somebody is at it now, and an acknowledgement could no longer stop them."""
+        return any(self.effort(step).may_act and not self.record_of(step) for step in self.steps)
 
     @property
     def starts(self) -> dict[str, datetime | None]:
@@ -223,23 +328,38 @@ class Incident(Frozen):
 
     @property
     def can_acknowledge(self) -> bool:
-        return self.state is State.OPEN
+        """Also after the escalation: then it stops what further steps there are, and the record can be told."""
+        return not (self.acknowledgement or self.closure or self.is_being_escalated)
 
     @property
     def awaits_escalation(self) -> bool:
         """Nobody has acknowledged, there is no record yet, and a deadline runs or has run out."""
-        return self.deadline is not None and not (self.acknowledgement or self.closure or self.record)
+        return self.awaits(0)
 
     @property
     def escalation_due(self) -> datetime | None:
         """When an attempt to escalate is due, or a look at what became of one; None: never."""
-        if self.record:
+        return self.step_due(0)
+
+    def step_due(self, step: int) -> datetime | None:
+        """The same for any step; or when people are to be called once more."""
+        effort = self.effort(step)
+        if self.is_taken(step):
             return None
-        if (
-            self.escalation.lease or self.escalation.doubt_until
-        ):  # also when closed: find out what became of the attempt
-            return self.escalation.due
-        return self.escalation.due or self.deadline if self.awaits_escalation else None
+        if effort.lease or effort.doubt_until:  # also when closed: find out what became of the attempt
+            return effort.due
+        return effort.due or self.due_at(step) if self.awaits(step) else None
+
+    def is_taken(self, step: int) -> bool:
+        """Nothing is left to do about it."""
+        if not step:
+            return self.record is not None
+        further = self.further[step - 1]
+        return bool(further.record or further.called_at or further.skipped)
+
+    def awaits(self, step: int) -> bool:
+        """Nobody has acknowledged, and the time of that step runs or has run out."""
+        return self.deadline is not None and not (self.acknowledgement or self.closure or self.is_taken(step))
 
     def is_snoozed(self, now: datetime) -> bool:
         """Somebody has put the deadline off, and no notification brings it nearer."""
@@ -255,13 +375,28 @@ class Incident(Frozen):
     @property
     def lapse_due(self) -> datetime | None:
         """When its acknowledgement counts as forgotten; None: never."""
-        waiting = self.acknowledgement and not (self.closure or self.record)
+        waiting = self.acknowledgement and not (self.closure or self.records)
         return self.acknowledgement.lapses_at if self.acknowledgement and waiting else None
+
+    @property
+    def duties(self) -> tuple[Duty, ...]:
+        """What the escalator has to do about this incident, and when."""
+        found: list[Duty] = []
+        for step in self.steps:
+            target, _ = self.target_of(step)
+            if due := self.step_due(step):
+                found.append(Duty(Task.CALL_AGAIN if target == SLACK else Task.ESCALATE, due, step))
+            record = self.record_of(step)
+            if record and record.update_due:
+                found.append(Duty(Task.UPDATE_RECORD, record.update_due, step))
+        if self.lapse_due:
+            found.append(Duty(Task.LAPSE, self.lapse_due))
+        return tuple(found)
 
     @property
     def attention_due(self) -> datetime | None:
         """When the escalator must look at this incident next, for whatever reason; None: never."""
-        return self.escalation_due or self.lapse_due
+        return min((duty.at for duty in self.duties), default=None)
 
     @property
     def mentioned_at(self) -> datetime | None:
@@ -281,6 +416,7 @@ class Incident(Frozen):
             return never_fired or self.digest is not None or self.heir is not None
         return self.message.shown == self.revision and not self.notes
 
-    def lateness(self, now: datetime) -> timedelta:
-        """How long after its deadline `now` is; zero without a deadline."""
-        return max(now - self.deadline, timedelta(0)) if self.deadline else timedelta(0)
+    def lateness(self, now: datetime, step: int = 0) -> timedelta:
+        """How long after the step's deadline `now` is; zero without a deadline."""
+        due = self.due_at(step)
+        return max(now - due, timedelta(0)) if due else timedelta(0)

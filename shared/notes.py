@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from shared.commands import EventType, Reason
 from shared.incident import Acknowledgement, Incident, Note, NoteKind
-from shared.notification import Alert
+from shared.notification import SERVICENOW, Alert
 from shared.wording import WORTH_SAYING_LATE
 
 REMIND_AFTER, REMIND_AT_LEAST = timedelta(minutes=30), timedelta(hours=4)
@@ -53,25 +53,33 @@ def _notes_of(before: Incident | None, after: Incident, event: Happened) -> dict
         case EventType.OPENED:
             found = _fired_again(after) | _warnings(before, after)
         case EventType.UPDATED if before:
-            found = _alerts(before, after) | _warnings(before, after) | _reminder(before, after, event)
+            data = joined_and_left(before, after)
+            found = (
+                ({NoteKind.ALERTS: data} if data else {})
+                | _warnings(before, after)
+                | _reminder(before, after, event)
+            )
         case EventType.ESCALATION_FAILED if before:
             found = _attempt(before, after, event)
         case EventType.ESCALATED:
             found = _record(event)
         case EventType.UNACKNOWLEDGED | EventType.LAPSED if before and before.acknowledgement:
-            found = _open_again(before.acknowledgement, event)
+            found = _open_again(before.acknowledgement, after, event)
         case EventType.SNOOZED:
             found = {NoteKind.SNOOZED: _kept(event, "by", "deadline")}
         case EventType.ESCALATION_ASKED:
             found = {NoteKind.ESCALATION_ASKED: _kept(event, "by")}
+        case EventType.CALLED_AGAIN:
+            found = {NoteKind.CALLED_AGAIN: _kept(event, "mention", "deadline")}
     return found
 
 
-def _open_again(lost: Acknowledgement, event: Happened) -> dict[NoteKind, dict[str, Any]]:
+def _open_again(lost: Acknowledgement, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
     kind = NoteKind.LAPSED if event.type == EventType.LAPSED else NoteKind.UNACKNOWLEDGED
     data = {"acknowledged_by": lost.by, "acknowledged_at": lost.at.isoformat()}
     data |= {"acknowledged_by_user": lost.user} if lost.user else {}
-    return {kind: data | _kept(event, "by", "deadline")}
+    names = ("by", "deadline") if after.awaits_escalation else ("by",)
+    return {kind: data | _kept(event, *names)}
 
 
 def _fired_again(incident: Incident) -> dict[NoteKind, dict[str, Any]]:
@@ -91,7 +99,8 @@ def _warnings(before: Incident | None, after: Incident) -> dict[NoteKind, dict[s
     return {NoteKind.WARNINGS: {"warnings": new[:MAX_NAMES], "count": len(new)}} if new else {}
 
 
-def _alerts(before: Incident, after: Incident) -> dict[NoteKind, dict[str, Any]]:
+def joined_and_left(before: Incident, after: Incident) -> dict[str, Any]:
+    """Which alerts have begun and ceased to fire; empty: none."""
     fired = {alert.key for alert in before.alerts if alert.firing}
     fires = {alert.key for alert in after.alerts if alert.firing}
     joined = [alert for alert in after.alerts if alert.key in fires - fired]
@@ -102,7 +111,7 @@ def _alerts(before: Incident, after: Incident) -> dict[NoteKind, dict[str, Any]]
     for name, alerts in (("joined", joined), ("left", left)):
         if alerts:
             data |= {name: _names(alerts), f"{name}_count": len(alerts)}
-    return {NoteKind.ALERTS: data}
+    return data
 
 
 def _names(alerts: list[Alert]) -> list[str]:
@@ -126,13 +135,16 @@ def _reminder(before: Incident, after: Incident, event: Happened) -> dict[NoteKi
 
 def _attempt(before: Incident, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:
     """The first failure, then ever rarer ones, and whatever is news: an outage must not fill the thread."""
-    was, now = before.escalation, after.escalation
+    step = event.data.get("step", 0)
+    was, now = before.effort(step), after.effort(step)
     if now.attempts <= was.attempts or event.reason == Reason.CALLED_OFF:  # a mere look
         return {}
     rare = now.attempts & (now.attempts - 1) == 0
     if not (rare or now.error != was.error or now.parked != was.parked):
         return {}
     data = _kept(event, "attempt", "error", "retry_at", "parked", "doubt_until")
+    target, _ = after.target_of(step)
+    data |= {} if target == SERVICENOW else {"target": target}
     return {NoteKind.ATTEMPT_FAILED: data | {"error": str(data.get("error", ""))[: 2 * MAX_TEXT]}}
 
 

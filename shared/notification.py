@@ -47,13 +47,34 @@ class Facts(Frozen):
     """How many alerts the sender left out of the body."""
 
 
+SLACK, SERVICENOW, WEBHOOK = "slack", "servicenow", "webhook"
+"""What a step of on-call can reach: people in the thread, a record, or whatever listens behind a webhook."""
+
+
+class PlannedStep(Frozen):
+    """A further step of on-call, beside the escalation itself."""
+
+    offset: timedelta
+    """From the escalation's deadline; negative: before it."""
+    target: str
+    """SLACK, SERVICENOW or WEBHOOK."""
+    instance: str | None = None
+    """Of ServiceNow; None is the default one."""
+    mention: tuple[str, ...] = ()
+    """Whom it calls in the thread, in Slack's markup."""
+
+
 class Call(Frozen):
     """What this notification asks of on-call and routing, after configuration and query parameters were weighed."""
 
     wait: timedelta | None
     """Time to acknowledge before the escalation; zero escalates at once; None: no on-call."""
+    target: str = SERVICENOW
+    """What the escalation reaches: SERVICENOW or WEBHOOK."""
     instance: str | None = None
     """Key of a named ServiceNow instance; None is the default one."""
+    steps: tuple[PlannedStep, ...] = ()
+    """The other steps, in the order in which they come."""
     channel: str | None = None
     """Slack channel id; None is the configured one."""
 

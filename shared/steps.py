@@ -30,6 +30,11 @@ def failure(effort: Effort) -> dict[str, Any]:
     return told | moments(retry_at=effort.retry_at, doubt_until=effort.doubt_until)
 
 
+def at_step(step: int) -> dict[str, Any]:
+    """What an event says of which step of on-call it is about; nothing for the escalation itself."""
+    return {"step": step} if step else {}
+
+
 def moments(**named: datetime | None) -> dict[str, str]:
     """Those that there are, as an event tells them."""
     return {name: moment.isoformat() for name, moment in named.items() if moment}

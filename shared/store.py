@@ -20,7 +20,7 @@ from shared.notification import Notification
 from shared.redis_client import Script, Scripts, StoreUnavailableError
 from shared.transitions import NO_RULES, advance
 
-SCHEMA = 2
+SCHEMA = 3
 """Of stream entries and incident states. It grows when an older version would misread what this one writes; a service that meets a
 newer one leaves it to its newer sibling. Further fields alone are no reason: they are carried along."""
 

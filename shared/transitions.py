@@ -1,18 +1,21 @@
 """`advance`: the one place where an incident changes. Pure: no I/O, no clock, no configuration.
 
 Notifications are decided in `shared.episodes`, what people do in `shared.deeds`, the way to the record in `shared.escalations`, the
-way to the Slack message in `shared.deliveries`. What its thread is told of each event is added here, from `shared.notes`.
+way to the Slack message in `shared.deliveries`, what a record is told afterwards in `shared.updates`. What its thread and its records
+are to be told of each event is added here, from `shared.notes` and `shared.news`.
 """
 
 from datetime import datetime
 from typing import assert_never
 
-from shared import deeds, deliveries, episodes, escalations
+from shared import deeds, deliveries, episodes, escalations, updates
 from shared.commands import (
     Acknowledge,
     BeginDelivery,
+    CallAgain,
     Change,
     Claim,
+    ClaimUpdate,
     Command,
     Deed,
     Delivered,
@@ -27,6 +30,7 @@ from shared.commands import (
     MessageGone,
     NotesTold,
     Reason,
+    RecordUpdated,
     RecordWritten,
     Repost,
     Resolve,
@@ -37,8 +41,11 @@ from shared.commands import (
     Stage,
     Step,
     Unacknowledge,
+    UpdateFailed,
 )
+from shared.efforts import retried
 from shared.incident import Closure, Incident, State
+from shared.news import informed
 from shared.notes import noted
 from shared.steps import changed
 
@@ -48,7 +55,7 @@ NO_RULES = Rules()
 def advance(incident: Incident | None, command: Command, now: datetime, rules: Rules = NO_RULES) -> Step:
     """Decide what `command` makes of `incident` at `now`. Every outcome, also "nothing to do", has a named reason."""
     step = _decide(incident, command, now, rules)
-    changes = tuple(_with_notes(incident, change) for change in step.changes)
+    changes = tuple(_with_what_to_tell(incident, change) for change in step.changes)
     after = next(
         (change.incident for change in changes if step.incident and change.incident.id == step.incident.id),
         None,
@@ -56,10 +63,10 @@ def advance(incident: Incident | None, command: Command, now: datetime, rules: R
     return Step(after or step.incident, step.reason, changes)
 
 
-def _with_notes(before: Incident | None, change: Change) -> Change:
+def _with_what_to_tell(before: Incident | None, change: Change) -> Change:
     after, same = change.incident, before if before and before.id == change.incident.id else None
     for event in change.events:
-        after = noted(same, after, event)
+        after = informed(same, noted(same, after, event), event)
     return Change(after, change.events, change.body)
 
 
@@ -94,8 +101,16 @@ def _decide(  # noqa: C901, PLR0911, PLR0912  one line per command
             return escalations.claim(incident, command, now)
         case RecordWritten():
             return escalations.record_written(incident, command, now)
+        case UpdateFailed():
+            return updates.update_failed(incident, command, now)
         case EscalationFailed():
             return escalations.escalation_failed(incident, command, now)
+        case CallAgain():
+            return escalations.call_again(incident, command, now)
+        case ClaimUpdate():
+            return updates.claim_update(incident, command, now)
+        case RecordUpdated():
+            return updates.record_updated(incident, command, now)
         case BeginDelivery():
             return deliveries.begin_delivery(incident, command, now)
         case Delivered():
@@ -130,12 +145,9 @@ def _expire(incident: Incident, command: Expire, now: datetime) -> Step:
 
 
 def _retry(incident: Incident, command: Retry, now: datetime) -> Step:
-    effort = incident.delivery if command.stage is Stage.DELIVERY else incident.escalation
-    if not effort.backing_off(now):
+    update = retried(incident, command.stage, now)
+    if not update:
         return Step(incident, Reason.NOTHING_TO_RETRY)
-    hastened = {str(command.stage): effort.model_copy(update={"retry_at": now})}
     visible = command.stage is Stage.ESCALATION  # its message tells the time of the next try
     data = {"stage": command.stage}
-    return changed(
-        incident, now, Reason.RETRY_ASKED, EventType.RETRY_ASKED, data, visible=visible, **hastened
-    )
+    return changed(incident, now, Reason.RETRY_ASKED, EventType.RETRY_ASKED, data, visible=visible, **update)

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from ops.timeline import Happening
 from services.ingest.documents import Document, RefusedBodyError, read_json
 from services.ingest.parsing import parse_document
-from shared.commands import EventType, Fire, Reason, Resolve
-from shared.deeds import remembered
+from shared.commands import EventType, Fire, Reason, Resolve, Stage
+from shared.deeds import hastened, open_again, put_off, remembered
 from shared.deliveries import notes_after_post
+from shared.efforts import retried
 from shared.incident import (
     NOT_TRUSTED,
     Acknowledgement,
@@ -30,6 +31,7 @@ from shared.incident import (
     Snooze,
     State,
 )
+from shared.news import informed
 from shared.notes import noted
 from shared.notification import Call, Frozen, Notification
 from shared.stream import UndecodableError
@@ -78,7 +80,10 @@ class History:
     def _fold(self, before: Incident | None, event: Happening) -> Incident | None:
         fold = _FOLDS.get(event.type, _nothing)
         after = self._begun(event) if before is None else fold(before, event)
-        return after and noted(before, after.model_copy(update={"version": event.version}), event)
+        if after is None:
+            return None
+        after = after.model_copy(update={"version": event.version})
+        return informed(before, noted(before, after, event), event)
 
     def _begun(self, event: Happening) -> Incident | None:
         notification = notification_of(event)
@@ -146,7 +151,13 @@ def _advanced(incident: Incident, event: Happening) -> Incident:
     notification = notification_of(event)
     kind = Fire if notification.firing else Resolve
     after = advance(incident, kind(notification, event.incident), event.at).incident or incident
-    return after.model_copy(update={"notes": incident.notes, "reminded_at": incident.reminded_at})
+    kept = ("notes", "reminded_at", "record")
+    known = {name: getattr(incident, name) for name in kept}
+    further = tuple(
+        new.model_copy(update={"record": old.record})
+        for new, old in zip(after.further, incident.further, strict=False)
+    )
+    return after.model_copy(update={**known, "further": further or after.further})
 
 
 def _closed(incident: Incident, event: Happening) -> Incident:
@@ -171,24 +182,18 @@ def _acknowledged(incident: Incident, event: Happening) -> Incident:
 
 
 def _unacknowledged(incident: Incident, event: Happening) -> Incident:
-    deadline = moment_of(event.data, "deadline")
-    escalation = incident.escalation.model_copy(update={"retry_at": None})
-    return _done(incident, event, acknowledgement=None, deadline=deadline, escalation=escalation)
+    return _done(incident, event, **open_again(incident, moment_of(event.data, "deadline")))
 
 
 def _snoozed(incident: Incident, event: Happening) -> Incident:
     until = moment_of(event.data, "deadline") or event.at
     snooze = Snooze(at=event.at, by=event.data["by"], until=until)
-    escalation = incident.escalation.model_copy(update={"retry_at": None})
-    return _done(incident, event, deadline=until, snooze=snooze, haste=None, escalation=escalation)
+    return _done(incident, event, **put_off(incident, until, snooze))
 
 
 def _escalation_asked(incident: Incident, event: Happening) -> Incident:
-    effort = incident.escalation
-    hastened = effort.model_copy(update={"retry_at": event.at if effort.retry_at else None})
-    deadline = moment_of(event.data, "deadline")
     haste = Haste(at=event.at, by=event.data["by"])
-    return _done(incident, event, deadline=deadline, snooze=None, haste=haste, escalation=hastened)
+    return _done(incident, event, **hastened(incident, moment_of(event.data, "deadline"), haste))
 
 
 def _refused(incident: Incident, event: Happening) -> Incident:
@@ -199,23 +204,51 @@ def _done(incident: Incident, event: Happening, **update: Any) -> Incident:
     return _seen(incident, deeds=remembered(incident, event.data.get("token", "")), **update)
 
 
+def _step(event: Happening) -> int:
+    return int(event.data.get("step", 0))
+
+
 def _claimed(incident: Incident, event: Happening) -> Incident:
     lease = Lease(token=event.data["token"], at=event.at, until=moment_of(event.data, "until") or event.at)
     update = {"lease": lease, "retry_at": None, "doubt_until": moment_of(event.data, "doubt_until")}
-    escalation = incident.escalation.model_copy(update=update)
-    return _seen(incident, event.reason == Reason.TAKEN_OVER, escalation=escalation)
+    effort = incident.effort(_step(event)).model_copy(update=update)
+    return _seen(
+        incident, event.reason == Reason.TAKEN_OVER, **incident.with_step(_step(event), effort=effort)
+    )
 
 
 def _escalation_failed(incident: Incident, event: Happening) -> Incident:
-    tried = event.data["attempt"] > incident.escalation.attempts  # else it was but a look
-    return _seen(incident, tried or incident.state is State.ESCALATING, escalation=_effort(event))
+    tried = event.data["attempt"] > incident.effort(_step(event)).attempts  # else it was but a look
+    visible = tried or incident.state is State.ESCALATING
+    return _seen(incident, visible, **incident.with_step(_step(event), effort=_effort(event)))
 
 
 def _escalated(incident: Incident, event: Happening) -> Incident:
     if event.reason == Reason.DUPLICATE_RECORD:
         return incident
-    escalation = Effort(attempts=incident.escalation.attempts)
-    return _seen(incident, record=_part(Record, event.data), escalation=escalation)
+    effort = Effort(attempts=incident.effort(_step(event)).attempts)
+    record = _part(Record, event.data)
+    return _seen(incident, **incident.with_step(_step(event), record=record, effort=effort))
+
+
+def _called_again(incident: Incident, event: Happening) -> Incident:
+    return incident.model_copy(update=incident.with_step(_step(event), called_at=event.at))
+
+
+def _record_updated(incident: Incident, event: Happening) -> Incident:
+    record = incident.record_of(_step(event))
+    left = tuple(one for one in record.news if one.seq > event.data["upto"]) if record else ()
+    return _with_record(incident, event, news=left, update=Effort())
+
+
+def _record_not_updated(incident: Incident, event: Happening) -> Incident:
+    return _with_record(incident, event, update=_effort(event))
+
+
+def _with_record(incident: Incident, event: Happening, **update: Any) -> Incident:
+    record = incident.record_of(_step(event))
+    changed = incident.with_step(_step(event), record=record and record.model_copy(update=update))
+    return incident.model_copy(update=changed)
 
 
 def _notified(incident: Incident, event: Happening) -> Incident:
@@ -253,9 +286,8 @@ def _message_gone(incident: Incident, event: Happening) -> Incident:
 
 
 def _retry_asked(incident: Incident, event: Happening) -> Incident:
-    stage = str(event.data["stage"])
-    effort: Effort = getattr(incident, stage)
-    return _seen(incident, stage == "escalation", **{stage: effort.model_copy(update={"retry_at": event.at})})
+    stage = Stage(event.data["stage"])
+    return _seen(incident, stage is Stage.ESCALATION, **retried(incident, stage, event.at))
 
 
 def _nothing(incident: Incident, _: Happening) -> Incident:
@@ -291,6 +323,9 @@ _FOLDS: dict[str, Callable[[Incident, Happening], Incident]] = {
     EventType.ESCALATION_CLAIMED: _claimed,
     EventType.ESCALATION_FAILED: _escalation_failed,
     EventType.ESCALATED: _escalated,
+    EventType.CALLED_AGAIN: _called_again,
+    EventType.RECORD_UPDATED: _record_updated,
+    EventType.RECORD_UPDATE_FAILED: _record_not_updated,
     EventType.NOTIFIED: _notified,
     EventType.NOTIFICATION_FAILED: _not_notified,
     EventType.NOTED: _noted,
