@@ -11,7 +11,8 @@ from services.escalator.expiry import Expiry
 from services.escalator.instances import Instances
 from services.escalator.mapping import Mappings
 from services.escalator.queues import Queues
-from services.escalator.servicenow import ServiceNow
+from services.escalator.servicenow_target import servicenow_targets
+from services.escalator.targets import Targets
 from services.escalator.tls import CertificateError
 from shared.config import Config, ServiceNowConfig
 from shared.consumer import Consumer
@@ -36,11 +37,11 @@ async def serve(service: Service, config: Config) -> None:
     instances, wake = _instances(settings, redises.scripts), asyncio.Event()
     page_url = await service.once_redis_answers(lambda: page_urls(config, redises))
     mappings = Mappings(settings, page_url, config.console_url)
-    servicenow = ServiceNow(settings.table_for)
-    escalator = Escalator(store, servicenow, instances, mappings, settings.timeout, wake.set)
+    targets = Targets(servicenow_targets(settings, instances, mappings))
+    escalator = Escalator(store, targets, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
-    queues = Queues(redises.scripts, store, escalator, instances, keys)
+    queues = Queues(redises.scripts, store, escalator, targets, keys)
     poller = Poller(
         due_times, queues.join, service.stopping, name="deadlines", concurrency=concurrency, woken=wake
     )
@@ -54,7 +55,7 @@ async def serve(service: Service, config: Config) -> None:
     expiry = Expiry(store, DueTimes(redises.scripts, keys.mentions, age), age, service.stopping)
     jobs, checks = [consumer.run, retention.run, expiry.run], {"stream": consumer.check}
     if config.oncall.configured:
-        pollers = queues.pollers(service.stopping, settings.concurrency_per_instance)
+        pollers = queues.pollers(service.stopping)
         jobs += [poller.run, *(own.run for own in pollers), lambda: queues.tell_waiting(service.stopping)]
         checks["deadlines"] = poller.check
     app = Starlette(routes=health_routes(readiness(service, redises, **checks)))

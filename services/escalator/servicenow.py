@@ -7,7 +7,6 @@ credential. https://www.servicenow.com/docs: Table API; the rest was found by ex
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -15,37 +14,9 @@ import httpx
 
 from services.escalator.instances import Instance
 from services.escalator.signing_in import NotAskedError, retry_after
+from services.escalator.target import EscalationError
 from services.escalator.trouble import trouble_of
 from shared.identity import is_incident_id
-
-
-class EscalationError(Exception):
-    """An attempt that brought no record. The message is for people.
-
-    `in_doubt`: the record may exist, or come to exist, all the same. `unseen`: it was most likely written, and we are not shown
-    it, so that looking can never tell; writing again would make another one each time. `needs_person`: it will not heal by itself.
-    `refused`: the request was understood, and what is in it not liked; with other fields it may be. `put_off`: nobody was asked for
-    anything, it is no attempt.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        in_doubt: bool = False,
-        unseen: bool = False,
-        needs_person: bool = False,
-        refused: bool = False,
-        put_off: bool = False,
-        retry_after: timedelta = timedelta(0),
-    ) -> None:
-        super().__init__(message)
-        self.in_doubt = in_doubt
-        self.unseen = unseen
-        self.needs_person = needs_person or unseen
-        self.refused = refused
-        self.put_off = put_off
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from services.escalator.instances import Instance
-from services.escalator.servicenow import EscalationError, Row
+from services.escalator.gate import Gate
+from services.escalator.target import Attempt, EscalationError
+from services.escalator.target import Found as Reached
 from services.notifier.slack import Failure, Found, Posted, SlackCallError
 from shared import store as store_module
+from shared.incident import Incident, News, Record
+from shared.notification import SERVICENOW
 from shared.redis_client import Script, Scripts, StoreUnavailableError
 
 SECOND = timedelta(seconds=1)
@@ -194,32 +197,37 @@ class SlackOutside:
 
 
 class ServiceNowOutside:
-    """ServiceNow, as the escalator calls it."""
+    """An instance of ServiceNow, as the escalator's target."""
 
+    kind, instance, timeout, concurrency, wants = SERVICENOW, None, TIMEOUT, 8, ()
+    grace = SERVICENOW_FINISHES - TIMEOUT + 5 * SECOND
     REFUSED = EscalationError("answered 503")
     LOST = EscalationError("answer lost", in_doubt=True)
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.gate = Gate("")
 
-    async def find(self, instance: Instance, incident_id: str) -> Row | None:
-        def look() -> Row | None:
-            return self._row(incident_id) if incident_id in self._world.rows else None
+    async def find(self, incident: Incident, _step: int, _record: Record | None = None) -> Reached | None:
+        def look() -> Reached | None:
+            return self._row(incident.id) if incident.id in self._world.rows else None
 
-        row: Row | None = await self._world.ask(look, self.REFUSED, self.LOST)
+        row: Reached | None = await self._world.ask(look, self.REFUSED, self.LOST)
         return row
 
-    async def create(self, instance: Instance, incident_id: str, fields: dict[str, str]) -> Row:
-        def effect() -> Row:
-            self._world.rows.append(incident_id)
-            assert self._world.now() >= self._world.not_before.get(incident_id, 0), "it was snoozed"
-            return self._row(incident_id)
+    async def create(self, attempt: Attempt) -> Reached:
+        id_ = attempt.incident.id
 
-        row: Row = await self._world.ask(effect, self.REFUSED, self.LOST, SERVICENOW_FINISHES)
+        def effect() -> Reached:
+            self._world.rows.append(id_)
+            assert self._world.now() >= self._world.not_before.get(id_, 0), "it was snoozed"
+            return self._row(id_)
+
+        row: Reached = await self._world.ask(effect, self.REFUSED, self.LOST, SERVICENOW_FINISHES)
         return row
 
-    def link(self, instance: Instance, row: Row) -> str:
-        return f"{instance.url}/{row.sys_id}"
+    async def update(self, attempt: Attempt, record: Record, news: Sequence[News]) -> str:
+        raise NotImplementedError
 
-    def _row(self, incident_id: str) -> Row:
-        return Row(incident_id, f"INC{incident_id[-6:]}")
+    def _row(self, incident_id: str) -> Reached:
+        return Reached(incident_id, f"INC{incident_id[-6:]}", f"https://x/{incident_id}")

@@ -29,7 +29,7 @@ from structlog.testing import capture_logs
 
 from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
-from services.escalator.instances import Instance, Instances
+from services.escalator.targets import Targets
 from services.notifier import courier as courier_module
 from services.notifier import notifier as notifier_module
 from services.notifier.appearance import Appearance
@@ -58,7 +58,7 @@ from shared.links import AckLinks
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.store import Store
 from shared.stream import Entry
-from tests.episodes import MINUTE, NOON, alert, notification, resolved, unmapped
+from tests.episodes import MINUTE, NOON, alert, notification, resolved
 from tests.faults.conftest import many
 from tests.redis.outside import (
     SECOND,
@@ -143,9 +143,7 @@ class Promises(RuleBasedStateMachine):
 
     @property
     def escalator(self) -> Escalator:
-        servicenow: Any = ServiceNowOutside(self.world)
-        instances = Instances(Instance(None, "https://x", (), TIMEOUT))
-        return Escalator(self.store, servicenow, instances, unmapped(), TIMEOUT, wake=lambda: None)
+        return Escalator(self.store, Targets([ServiceNowOutside(self.world)]), wake=lambda: None)
 
     async def begin(
         self,

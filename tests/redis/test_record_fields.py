@@ -14,7 +14,8 @@ from sandbox.server import Running
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instance, Instances
 from services.escalator.mapping import Mappings
-from services.escalator.servicenow import ServiceNow
+from services.escalator.servicenow_target import servicenow_targets
+from services.escalator.targets import Targets
 from shared.config import ServiceNowConfig
 from shared.incident import Incident, State
 from shared.store import Store
@@ -40,8 +41,8 @@ async def escalated(
     main = Instance(None, sandbox.servicenow_url("main"), [http], SECOND)
     instances = Instances(main, [Instance("infra", urls["infra"], [http], SECOND)])
     mappings = Mappings(config, lambda incident: f"https://ack.example.com/api/ack/{incident.id}")
-    servicenow = ServiceNow(config.table_for)
-    escalator = Escalator(store, servicenow, instances, mappings, SECOND, wake=lambda: None)
+    targets = Targets(servicenow_targets(config, instances, mappings))
+    escalator = Escalator(store, targets, wake=lambda: None)
     opened = (await store.receive(notification(wait=AT_ONCE, instance=instance))).incident
     assert opened
     await escalator.escalate(opened.id)

@@ -9,7 +9,8 @@ import pytest
 from sandbox.faults import Fault
 from sandbox.server import Running, running
 from services.escalator.instances import Instance
-from services.escalator.servicenow import EscalationError, ServiceNow
+from services.escalator.servicenow import ServiceNow
+from services.escalator.target import EscalationError
 from tests.episodes import incident_id
 from tests.servers import free_port
 
