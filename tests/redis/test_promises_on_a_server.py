@@ -576,7 +576,6 @@ def test_whatever_happens_in_whatever_order_the_promises_hold(
         stateful_step_count=many(40, 60),
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],
     )
     with capture_logs() as logs:
         run_state_machine_as_test(
