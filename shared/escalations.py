@@ -93,4 +93,4 @@ def call_again(incident: Incident, command: CallAgain, now: datetime) -> Step:
     data = {"mention": list(incident.call.steps[command.step - 1].mention)} | at_step(command.step)
     data |= moments(deadline=incident.deadline if incident.awaits_escalation else None)
     update = incident.with_step(command.step, called_at=now)
-    return changed(incident, now, Reason.CALLED_AGAIN, EventType.CALLED_AGAIN, data, **update)
+    return changed(incident, now, Reason.CALLED_AGAIN, EventType.CALLED_AGAIN, data, visible=True, **update)

@@ -232,7 +232,7 @@ def _escalated(incident: Incident, event: Happening) -> Incident:
 
 
 def _called_again(incident: Incident, event: Happening) -> Incident:
-    return incident.model_copy(update=incident.with_step(_step(event), called_at=event.at))
+    return _seen(incident, **incident.with_step(_step(event), called_at=event.at))
 
 
 def _record_updated(incident: Incident, event: Happening) -> Incident:
