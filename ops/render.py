@@ -7,9 +7,10 @@ from pathlib import Path
 from ops.check_config import lives, sample_incident, samples
 from services.ingest.documents import RefusedBodyError
 from services.notifier.look import Look
-from services.notifier.rendering import Rendering, may_be_acknowledged_in_time, render
+from services.notifier.rendering import Rendering, render
 from services.notifier.template import MessageTemplate
 from shared.incident import Incident
+from shared.outlook import may_be_acknowledged_in_time
 
 
 class SampleError(Exception):

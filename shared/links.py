@@ -77,11 +77,12 @@ def expiry(incident: Incident) -> datetime:
     """When a link to `incident`, signed as it is now, should expire.
 
     Counts from the latest of what has happened and what is due: while ServiceNow is away each failed attempt edits the message, and
-    its link lives on with the outage; after an acknowledgement, and after the record, its buttons are of use, too.
+    its link lives on with the outage; after an acknowledgement, and after each record, its buttons are of use, too.
     """
-    done = [step.at for step in (incident.acknowledgement, incident.record) if step]
-    due = (incident.opened_at, incident.deadline, incident.escalation.due, incident.lapse_due)
-    return max(moment for moment in (*done, *due) if moment is not None) + LINK_GRACE
+    done = [deed.at for deed in (incident.acknowledgement, *incident.records) if deed]
+    due = [moment for step in incident.steps for moment in (incident.due_at(step), incident.effort(step).due)]
+    moments = (incident.opened_at, incident.lapse_due, *done, *due)
+    return max(moment for moment in moments if moment is not None) + LINK_GRACE
 
 
 def _signed(incident_id: str, exp: str) -> str:

@@ -44,7 +44,6 @@ _OPEN = (Offer.ACKNOWLEDGE, Offer.SNOOZE_15, Offer.SNOOZE_60, Offer.ESCALATE, Of
 _BY_STATE = {
     State.OPEN: _OPEN,
     State.ACKNOWLEDGED: (Offer.UNACKNOWLEDGE, Offer.RESOLVE),
-    State.ESCALATED: (Offer.RESOLVE,),
 }
 
 
@@ -52,7 +51,16 @@ def offers(incident: Incident) -> tuple[Offer, ...]:
     """What makes sense now, the likeliest first. Without on-call there is nothing to put off or to hasten."""
     if incident.state is State.OPEN and incident.deadline is None:
         return (Offer.ACKNOWLEDGE, Offer.RESOLVE)
+    if incident.state is State.ESCALATED:
+        return (*_taking(incident), Offer.RESOLVE)
     return _BY_STATE.get(incident.state, ())
+
+
+def _taking(incident: Incident) -> tuple[Offer, ...]:
+    """Neither while a further step of on-call is under way, which nobody could stop."""
+    if incident.is_being_escalated:
+        return ()
+    return (Offer.UNACKNOWLEDGE,) if incident.acknowledgement else (Offer.ACKNOWLEDGE,)
 
 
 def deed(offer: Offer, by: str, door: str, user: str = "", token: str = "") -> AnyDeed:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from shared import metrics
 from shared.incident import Incident, State
 from shared.keys import SLACK_STORMS, STORM_LIFETIME, StormKeys, slack_storm_of
+from shared.notification import SERVICENOW
 from shared.redis_client import Script, Scripts
 from shared.severities import rank
 
@@ -44,6 +45,10 @@ _STATES = {
     State.EXPIRED: "resolved",
 }
 """As a digest counts them."""
+
+
+def _has_record(incident: Incident) -> bool:
+    return any(record.target == SERVICENOW for record in incident.records)
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ class Storms:
             [keys.facts, keys.members, keys.names, keys.open_names, keys.open, SLACK_STORMS],
             [
                 *(storm, incident.digest.channel, incident.id, incident.version),
-                *(_STATES[incident.state], int(incident.record is not None)),
+                *(_STATES[incident.state], int(_has_record(incident))),
                 *(int(incident.digest.overflow), name),
                 rank(facts.severity) * 10**13 + opened,
                 *(_milliseconds(STORM_LIFETIME), _milliseconds(REFRESH_EVERY)),

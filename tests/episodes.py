@@ -28,7 +28,9 @@ def notification(
     title: str = "HighLatency",
     **more: Any,
 ) -> Notification:
-    call = Call(wait=wait, instance=more.pop("instance", None), channel=more.pop("channel", None))
+    call = Call(
+        wait=wait, **{name: more.pop(name) for name in ("instance", "channel", "steps") if name in more}
+    )
     severity, truncated = more.pop("severity", "critical"), more.pop("truncated", 0)
     facts = Facts(source="alertmanager", title=title, severity=severity, truncated=truncated)
     return Notification(

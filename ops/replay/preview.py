@@ -9,11 +9,12 @@ from ops.replay.replay import ReplayError
 from services.escalator.mapping import Mappings
 from services.notifier.__main__ import look
 from services.notifier.message import plain_message
-from services.notifier.rendering import may_be_acknowledged_in_time, render
+from services.notifier.rendering import render
 from services.notifier.routing import Routing, calling
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.config import Config
 from shared.incident import Incident
+from shared.outlook import may_be_acknowledged_in_time
 
 _DATE = re.compile(r"<!date\^[^|<>]*\|([^<>]*)>")
 """Slack shows it in each reader's own time; here it is what Slack would show without that."""

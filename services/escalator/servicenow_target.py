@@ -58,13 +58,13 @@ class ServiceNowTarget:
         try:
             return self._found(await self._servicenow.create(self._instance, incident.id, fields.values))
         except EscalationError as error:
-            if not error.refused or fields.values == default:
+            if not error.refused:
                 raise
             refusal = error
-        # A rule may have refused what was already inserted: as ever, only who has looked may write.
+        # A rule may have refused what was already inserted, or a second one: as ever, only who has looked may write.
         if row := await self._servicenow.find(self._instance, incident.id):
             return self._found(row)
-        if attempt.is_late():
+        if attempt.is_late() or fields.values == default:
             raise refusal
         row = await self._servicenow.create(self._instance, incident.id, default)
         refused = [field for field, _ in fields.values.items() - default.items()]

@@ -108,7 +108,11 @@ class AcknowledgePage:
 
 
 def page_of(incident: Incident | None) -> Page:
-    return _PAGES[incident.state] if incident else Page.UNKNOWN_INCIDENT
+    if incident is None:
+        return Page.UNKNOWN_INCIDENT
+    if incident.state is State.ESCALATED and incident.acknowledgement:
+        return Page.ALREADY_ACKNOWLEDGED
+    return _PAGES[incident.state]
 
 
 def page_after(reason: Reason, offer: Offer, incident: Incident | None) -> Page:
@@ -122,12 +126,20 @@ def _still(reason: Reason, is_so: Callable[[Incident], bool]) -> Callable[[Incid
     return lambda incident: reason if is_so(incident) else None
 
 
-_snoozed = _still(Reason.SNOOZED, lambda incident: incident.can_acknowledge and incident.snooze is not None)
+def _is_taken(incident: Incident) -> bool:
+    return incident.acknowledgement is not None and incident.closure is None
+
+
+def _is_open(incident: Incident) -> bool:
+    return incident.state is State.OPEN
+
+
+_snoozed = _still(Reason.SNOOZED, lambda incident: _is_open(incident) and incident.snooze is not None)
 _STILL = {
-    Offer.ACKNOWLEDGE: _still(Reason.ACKNOWLEDGED, lambda incident: incident.state is State.ACKNOWLEDGED),
+    Offer.ACKNOWLEDGE: _still(Reason.ACKNOWLEDGED, _is_taken),
     Offer.UNACKNOWLEDGE: _still(Reason.UNACKNOWLEDGED, lambda incident: incident.can_acknowledge),
     Offer.SNOOZE_15: _snoozed,
     Offer.SNOOZE_60: _snoozed,
-    Offer.ESCALATE: _still(Reason.ESCALATION_ASKED, lambda incident: incident.can_acknowledge),
+    Offer.ESCALATE: _still(Reason.ESCALATION_ASKED, _is_open),
     Offer.RESOLVE: _still(Reason.RESOLVED_BY_HAND, lambda incident: incident.state is State.RESOLVED),
 }

@@ -19,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from services.ingest.forms import Form, new_token
-from services.ingest.wording import moment, tone
+from services.ingest.wording import hints, moment, not_called, tone
 from shared.incident import Incident
 from shared.offers import LABELS, Offer
+from shared.outlook import coming, is_in_doubt, is_told, target_name
 from shared.wording import MAX_NAME, is_web, span
 
 RETRY_AFTER_SECONDS = 5
@@ -79,14 +80,6 @@ _HEADERS = {
 }
 
 
-HINTS: Mapping[Offer, str] = {
-    Offer.ACKNOWLEDGE: "",
-    Offer.UNACKNOWLEDGE: "Nobody has it then, and the time until it escalates begins anew.",
-    Offer.SNOOZE_15: "Escalates in 15 minutes unless somebody acknowledges.",
-    Offer.SNOOZE_60: "Escalates in an hour unless somebody acknowledges.",
-    Offer.ESCALATE: "A record in ServiceNow is written at once.",
-    Offer.RESOLVE: "It counts as over. Should it still be firing, it comes back as a new incident.",
-}
 SURE = (Offer.ESCALATE, Offer.RESOLVE)
 """What the page asks about once more, where it can, because it cannot be taken back."""
 
@@ -108,8 +101,13 @@ class Answer:
     def chosen(self) -> Offer | None:
         """What the large button does: what the address names, or the likeliest; None where the page has something to say first."""
         wanted = None if self.pressed else self.form.offer
-        first = self.offered[:1] if self.page is Page.OPEN else ()
+        first = self.offered[:1] if self._asks_to_take_it else ()
         return wanted if wanted in self.offered else next(iter(first), None)
+
+    @property
+    def _asks_to_take_it(self) -> bool:
+        nobody_has_it = self.page is Page.ALREADY_ESCALATED and Offer.ACKNOWLEDGE in self.offered
+        return self.page is Page.OPEN or nobody_has_it
 
     @property
     def status(self) -> HTTPStatus:
@@ -174,7 +172,7 @@ def _number(text: str) -> float:
 def _as_json(answer: Answer) -> dict[str, Any]:
     incident = answer.incident
     ack = incident.acknowledgement if incident else None
-    record = incident.record if incident else None
+    record = next(iter(incident.records), None) if incident else None
     return {
         "status": answer.page.value,
         "incident_id": answer.incident_id,
@@ -197,9 +195,10 @@ def _as_html(answer: Answer) -> str:
         asked=answer.form.offer,
         offered=answer.offered,
         chosen=answer.chosen,
+        coming=coming(answer.incident) if answer.incident else [],
         token=answer.form.token if answer.page is Page.UNAVAILABLE else new_token(),
         labels=LABELS,
-        hints=HINTS,
+        hints=hints(answer.incident),
         sure=SURE,
         max_name=MAX_NAME,
         style=_STYLE,
@@ -217,7 +216,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"span": span, "moment": moment, "tone": tone}
-    environment.tests["web"] = is_web
+    environment.filters |= {"not_called": not_called, "name": target_name}
+    environment.tests |= {"web": is_web, "in_doubt": is_in_doubt, "told": is_told}
     return environment
 
 

@@ -7,11 +7,12 @@ import structlog
 
 from services.notifier.look import Look
 from services.notifier.message import plain_message
-from services.notifier.rendering import may_be_acknowledged_in_time, render
+from services.notifier.rendering import render
 from services.notifier.routing import Routing, calling
 from services.notifier.template import MessageTemplate
 from shared.incident import Incident
 from shared.links import AckLinks, expiry
+from shared.outlook import may_be_acknowledged_in_time
 
 
 @dataclass(frozen=True)

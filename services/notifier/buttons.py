@@ -7,14 +7,17 @@ from services.notifier.look import Look
 from shared.incident import Incident
 from shared.interactions import ACTIONS, BLOCK
 from shared.offers import LABELS, Offer, offers
+from shared.outlook import target_name
+from shared.plain_text import one_line, shortened
 
 MAX_URL = 3000
+MAX_TARGET = 80
 STYLES = ("primary", "danger")
 
 _CONFIRMATIONS: Mapping[Offer, tuple[str, str]] = {
     Offer.ESCALATE: (
         "Escalate now?",
-        "A record is written in ServiceNow at once; nobody is given any more time to acknowledge.",
+        "It goes to {target} at once; nobody is given any more time to acknowledge.",
     ),
     Offer.RESOLVE: (
         "Resolve it?",
@@ -51,7 +54,7 @@ def _button(offer: Offer, incident: Incident, look: Look) -> dict[str, Any]:
     if style := _style(offer, look):
         button["style"] = style
     if look.interactive and offer in _CONFIRMATIONS:
-        button["confirm"] = _confirmation(offer)
+        button["confirm"] = _confirmation(offer, incident)
     return button
 
 
@@ -61,9 +64,11 @@ def _style(offer: Offer, look: Look) -> str:
     return "danger" if offer is Offer.ESCALATE and look.interactive else ""
 
 
-def _confirmation(offer: Offer) -> dict[str, Any]:
+def _confirmation(offer: Offer, incident: Incident) -> dict[str, Any]:
     """Slack asks before it tells us; a page asks by itself."""
     title, text = _CONFIRMATIONS[offer]
+    target = target_name(incident.call.target, incident.call.instance)
+    text = text.format(target=shortened(one_line(target), MAX_TARGET))
     said = {"title": title, "text": text, "confirm": LABELS[offer], "deny": "Cancel"}
     dialog: dict[str, Any] = {name: {"type": "plain_text", "text": words} for name, words in said.items()}
     return {**dialog, "style": "danger"} if offer is Offer.ESCALATE else dialog

@@ -18,14 +18,15 @@ from services.notifier.courier import TIME_TO_COMMIT
 from services.notifier.digest import Worst, closing_line, digest_message, plain_digest, reopened_line
 from services.notifier.lost_post import LOOK_AGAIN, PATIENCE, SLACK_GRACE, LostPost
 from services.notifier.pacing import Pacing
-from services.notifier.rendering import may_be_acknowledged_in_time
 from services.notifier.routing import calling
 from services.notifier.slack import Failure, Slack, SlackCallError
 from services.notifier.urgency import DIGEST, REFRESH, REPLY
 from shared import metrics
 from shared.backoff import backoff
 from shared.commands import DeliveryFailed
+from shared.incident import State
 from shared.links import LINK_GRACE, StormLinks, expiry
+from shared.outlook import may_be_acknowledged_in_time
 from shared.store import Store
 from shared.storms import Crowd, Storm, Storms
 
@@ -212,7 +213,7 @@ class Digests:
         crowd, worst = await self._storms.crowd(storm.id), []
         for incident_id in crowd.worst:
             incident = (await self._store.load(incident_id)).incident
-            if incident and incident.can_acknowledge:
+            if incident and incident.state is State.OPEN:
                 on_call = may_be_acknowledged_in_time(incident)
                 url = self._appearance.links.url(incident.id, expiry(incident)) if on_call else None
                 worst.append(Worst(incident, url))

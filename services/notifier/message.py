@@ -9,6 +9,7 @@ from services.notifier.sections import split_sections
 from services.notifier.status import headline, status_lines
 from shared.incident import Incident, State
 from shared.offers import LABELS, Offer, offers
+from shared.outlook import may_be_acknowledged_in_time
 from shared.plain_text import one_line, shortened
 from shared.wording import is_web
 
@@ -74,9 +75,8 @@ def _arguments(incident: Incident, text: str, attachments: list[dict[str, Any]])
 
 
 def _usable(incident: Incident, ack_url: str | None) -> str | None:
-    """`ack_url` where there is on-call. A wait of zero leaves nobody the time to acknowledge, as in Versus."""
-    on_call = incident.deadline is not None and incident.deadline > incident.opened_at
-    if not (ack_url and on_call):
+    """`ack_url` where somebody has the time to use it."""
+    if not (ack_url and may_be_acknowledged_in_time(incident)):
         return None
     return ack_url if is_web(ack_url) and len(ack_url) <= MAX_URL else None
 

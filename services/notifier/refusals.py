@@ -10,8 +10,9 @@ from services.notifier.slack import Slack, SlackCallError
 from shared.commands import EventType, Reason
 from shared.consumer import Handler
 from shared.identity import is_incident_id
-from shared.incident import Closure, Incident, State
+from shared.incident import Closure, Incident, Record, State
 from shared.keys import REFUSAL_LIFETIME, slack_refusal
+from shared.outlook import target_name
 from shared.plain_text import one_line, shortened
 from shared.redis_client import Scripts
 from shared.store import Store
@@ -86,13 +87,13 @@ def explanation(incident: Incident, reason: str, user: str) -> str:
 
 
 def _why(incident: Incident, reason: str, user: str) -> str:  # noqa: PLR0911  one line per reason
-    acknowledgement, record, deadline = incident.acknowledgement, incident.record, incident.deadline
+    acknowledgement, records, deadline = incident.acknowledgement, incident.records, incident.deadline
     match reason:
         case Reason.ALREADY_ACKNOWLEDGED if acknowledgement:
             who = "You" if acknowledgement.user == user else _name(acknowledgement.by)
             return f"{who} acknowledged it, {date(acknowledgement.at)}."
-        case Reason.ALREADY_ESCALATED if record:
-            return f"It was escalated as {link(record.url, shortened(record.number, MAX_NAME))}, {date(record.at)}."
+        case Reason.ALREADY_ESCALATED if records:
+            return f"It was escalated {_as(records[0])}, {date(records[0].at)}."
         case Reason.ALREADY_CLOSED if incident.closure:
             return _closed(incident.closure)
         case Reason.ESCALATION_IN_PROGRESS:
@@ -105,6 +106,12 @@ def _why(incident: Incident, reason: str, user: str) -> str:  # noqa: PLR0911  o
             return f"It escalates later than that anyway, {date(deadline)}."
         case _:
             return "It had changed meanwhile."
+
+
+def _as(record: Record) -> str:
+    if record.number:
+        return f"as {link(record.url, shortened(record.number, MAX_NAME))}"
+    return f"to {escape(shortened(target_name(record.target, record.instance), MAX_NAME))}"
 
 
 def _closed(closure: Closure) -> str:

@@ -26,8 +26,3 @@ def render(
     except (TemplateError, ValueError) as error:
         return Rendering(plain_message(incident, str(error), ack_url), str(error))
     return Rendering(slack_message(incident, text, look, ack_url))
-
-
-def may_be_acknowledged_in_time(incident: Incident) -> bool:
-    """Whether a link makes sense: there is on-call, and somebody is given the time."""
-    return incident.deadline is not None and incident.deadline > incident.opened_at

@@ -7,6 +7,7 @@ import structlog
 
 from services.notifier.digests import Digests
 from shared.commands import Acknowledge, Reason
+from shared.incident import State
 from shared.store import Store
 from shared.storms import Storm, Storms, Wish
 
@@ -52,7 +53,7 @@ class Tending:
     async def _acknowledge(self, storm_id: str, incident_id: str, wish: Wish) -> None:
         incident = (await self._store.load(incident_id)).incident
         done = incident is not None and wish.token in incident.deeds  # by who died before they could say so
-        if incident and incident.can_acknowledge and not done:
+        if incident and incident.state is State.OPEN and not done:
             command = Acknowledge(wish.by, wish.door, wish.user, wish.token)
             done = (await self._store.apply(incident_id, command)).reason is Reason.ACKNOWLEDGED
         await self._storms.carried(storm_id, incident_id, done=done)

@@ -9,9 +9,20 @@ from starlette.routing import Route
 
 from services.ingest.acknowledge import ROUTED_METHODS, AcknowledgePage
 from shared.commands import Command, Step
-from shared.incident import Acknowledgement, Closure, Effort, Incident, Lease, Record, Snooze, State
+from shared.incident import (
+    Acknowledgement,
+    Closure,
+    Effort,
+    FurtherStep,
+    Incident,
+    Lease,
+    NewsKind,
+    Record,
+    Snooze,
+    State,
+)
 from shared.links import AckLinks, expiry
-from shared.notification import Alert, Call, Facts, Link
+from shared.notification import SLACK, WEBHOOK, Alert, Call, Facts, Link, PlannedStep
 from shared.redis_client import StoreUnavailableError
 from shared.store import Loaded, Store
 from shared.transitions import advance
@@ -68,6 +79,19 @@ def overdue(**update: Any) -> Incident:
 
 def escalated(**update: Any) -> Incident:
     return overdue(**({"record": RECORD} | update))
+
+
+STEPS = (
+    PlannedStep(offset=-timedelta(minutes=2), target=SLACK, mention=("<!here>",)),
+    PlannedStep(offset=timedelta(minutes=8), target=WEBHOOK),
+)
+
+
+def stepped(of: Incident, **update: Any) -> Incident:
+    """`of`, with people called two minutes before the deadline, and a webhook eight minutes after it. `update`: of the webhook's."""
+    called = FurtherStep(called_at=of.deadline and of.deadline - timedelta(minutes=2))
+    further = (called if of.record else FurtherStep(), FurtherStep(**update))
+    return of.model_copy(update={"call": of.call.model_copy(update={"steps": STEPS}), "further": further})
 
 
 def closed(state: State, **update: Any) -> Incident:
@@ -164,7 +188,22 @@ SCENES: dict[str, Incident] = {
     ),
     "escalating": overdue(escalation=Effort(lease=LEASE)),
     "escalated": escalated(),
-    "escalated_after_acknowledgement": escalated(acknowledgement=ACK),
+    "escalated_after_acknowledgement": escalated(
+        acknowledgement=ACK.model_copy(update={"at": NOW - timedelta(minutes=3)})
+    ),
+    "taken_late": escalated(acknowledgement=ACK),
+    "taken_late_and_told": stepped(
+        escalated(record=RECORD.model_copy(update={"wants": (NewsKind.ACKNOWLEDGED,)}), acknowledgement=ACK)
+    ),
+    "steps": stepped(incident()),
+    "steps_to_come": stepped(escalated()),
+    "step_under_way": stepped(escalated(), effort=Effort(lease=LEASE)),
+    "every_step_taken": stepped(
+        escalated(),
+        record=Record(
+            sys_id="", number="", url="", instance=None, target=WEBHOOK, at=NOW - timedelta(seconds=2)
+        ),
+    ),
     "resolved": closed(
         State.RESOLVED, acknowledgement=ACK.model_copy(update={"at": NOW - timedelta(minutes=5)})
     ),

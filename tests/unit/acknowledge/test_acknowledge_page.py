@@ -114,7 +114,17 @@ async def test_a_page_stays_small_whatever_the_sender_put_in() -> None:
     [
         (SCENES["acknowledged"], "Ann Ng acknowledged at 14:29:17 UTC, 8 s ago."),
         (SCENES["escalating"], "it can no longer be acknowledged"),
-        (escalated(), "Already escalated as INC0010001 The record was written at 14:28:44 UTC, 41 s ago."),
+        (
+            escalated(),
+            "Already escalated as INC0010001 It was escalated as INC0010001 at 14:28:44 UTC, 41 s ago. Nobody has it yet.",
+        ),
+        (SCENES["steps_to_come"], "Escalates to the webhook in 3 min 48 s"),
+        (
+            SCENES["steps"],
+            "Also on the way: people are called again at 14:30:05 UTC; it goes to the webhook at 14:40:05 UTC.",
+        ),
+        (SCENES["step_under_way"], "A further step is under way this very moment"),
+        (SCENES["every_step_taken"], "as INC0010001 at 14:28:44 UTC and to the webhook at 14:29:23 UTC"),
         (closed(State.RESOLVED), "over since 14:28:25 UTC, and lasted 6 min 12 s."),
         (closed(State.SUPERSEDED), "Replaced by a newer incident"),
         (closed(State.EXPIRED), "Closed: nothing was heard of it any more"),
@@ -122,7 +132,7 @@ async def test_a_page_stays_small_whatever_the_sender_put_in() -> None:
         (SCENES["overdue_in_doubt"], "a record may exist all the same"),
         (
             SCENES["escalated_after_acknowledgement"],
-            "an attempt whose answer was lost had reached ServiceNow before",
+            "It was escalated as INC0010001 at 14:28:44 UTC: an attempt whose answer was lost had arrived before.",
         ),
     ],
 )
@@ -155,8 +165,31 @@ async def test_the_first_to_press_has_it() -> None:
 @pytest.mark.parametrize(
     ("subject", "said"),
     [
+        (
+            escalated(),
+            "It was escalated as INC0010001 at 14:28:44 UTC; you have it now. The record is not told",
+        ),
+        (SCENES["steps_to_come"], "you have it now. The webhook will not be called. The record is not told"),
+        (
+            SCENES["taken_late_and_told"].model_copy(update={"acknowledgement": None}),
+            "The webhook will not be called. The record is told who has it.",
+        ),
+        (SCENES["steps"], "You have it. ServiceNow and the webhook will not be called. Everybody reads now"),
+    ],
+)
+async def test_who_takes_it_reads_what_was_done_before_and_what_is_not_done_any_more(
+    subject: Incident, said: str
+) -> None:
+    response = await post(subject)
+    assert response.status_code == 200
+    assert said in words(response)
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        (SCENES["step_under_way"], "your acknowledgement came too late"),
         (SCENES["escalating"], "your acknowledgement came too late"),
-        (escalated(), "You were 41 s too late"),
         (closed(State.RESOLVED), "your click changed nothing"),
         (closed(State.SUPERSEDED), "Your click changed nothing"),
         (closed(State.EXPIRED), "Your click changed nothing"),
@@ -265,7 +298,8 @@ async def test_an_expired_link_to_an_open_incident_does_nothing_and_says_so(send
     [
         ("acknowledged", 200),
         ("escalating", 409),
-        ("escalated", 409),
+        ("escalated", 403),
+        ("taken_late", 200),
         ("resolved", 409),
         ("superseded", 409),
         ("expired", 409),
@@ -333,12 +367,12 @@ async def test_a_query_parameter_asks_for_json_too() -> None:
     async with client_of(FakeStore(escalated(acknowledgement=ACK))) as client:
         response = await client.get(path_of(escalated()) + "&format=json")
     assert response.json() == {
-        "status": "already_escalated",
+        "status": "already_acknowledged",
         "incident_id": ID,
         "acknowledged_by": "Ann Ng",
         "acknowledged_at": "2026-11-21T14:29:17+00:00",
         "deadline": None,
-        "offers": ["resolve"],
+        "offers": ["unacknowledge", "resolve"],
         "record": {"number": "INC0010001", "url": RECORD.url},
     }
 
@@ -349,7 +383,8 @@ async def test_a_query_parameter_asks_for_json_too() -> None:
         (incident(), None, "acknowledged", 200),
         (SCENES["acknowledged"], None, "already_acknowledged", 200),
         (SCENES["escalating"], None, "escalation_in_progress", 409),
-        (escalated(), None, "already_escalated", 409),
+        (escalated(), None, "acknowledged", 200),
+        (SCENES["step_under_way"], None, "escalation_in_progress", 409),
         (incident(), LONG_AGO, "expired", 403),
     ],
 )
@@ -460,7 +495,8 @@ def counted(reason: str, deed: str = "acknowledge") -> float:
         (incident(), None, "acknowledged"),
         (incident(), LONG_AGO, "expired"),
         (closed(State.RESOLVED), None, "already_closed"),
-        (escalated(), None, "already_escalated"),
+        (escalated(), None, "acknowledged"),
+        (SCENES["step_under_way"], None, "escalation_in_progress"),
     ],
 )
 async def test_each_press_is_counted_and_logged_without_its_signature(

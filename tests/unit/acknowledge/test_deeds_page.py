@@ -74,6 +74,13 @@ async def test_a_choice_that_nobody_knows_is_no_choice() -> None:
         (SCENES["acknowledged"], "unacknowledge", "Nobody has it now", "unacknowledged"),
         (SCENES["acknowledged"], "resolve", "ServiceNow will not be called", "resolved_by_hand"),
         (escalated(), "resolve", "You resolved it.", "resolved_by_hand"),
+        (SCENES["taken_late"], "unacknowledge", "Nobody has it now", "unacknowledged"),
+        (
+            SCENES["taken_late_and_told"],
+            "unacknowledge",
+            "Escalates to the webhook in 3 min 48 s",
+            "unacknowledged",
+        ),
         (SCENES["on_call_off"], "resolve", "You resolved it.", "resolved_by_hand"),
     ],
 )
@@ -104,7 +111,9 @@ async def test_the_answer_says_what_was_done_and_until_when(
             "escalation_in_progress",
         ),
         (overdue(escalation=Effort(lease=LEASE)), "resolve", "You resolved it", "resolved_by_hand"),
-        (escalated(), "unacknowledge", "Already escalated as INC0010001", "already_escalated"),
+        (escalated(), "unacknowledge", "nothing to take back", "not_acknowledged"),
+        (escalated(), "snooze_15", "Already escalated as INC0010001", "already_escalated"),
+        (SCENES["taken_late"], "escalate", "Ann Ng has it, since 14:29:17 UTC", "already_escalated"),
         (closed(State.RESOLVED), "resolve", "your click changed nothing", "resolved"),
     ],
 )

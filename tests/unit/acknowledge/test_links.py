@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.incident import Effort, Incident
 from shared.links import LINK_GRACE, AckLinks, Verdict, expiry
-from tests.unit.acknowledge.stage import ACK, ID, LEASE, NOW, RECORD, escalated, incident, overdue
+from tests.unit.acknowledge.stage import ACK, ID, LEASE, NOW, RECORD, escalated, incident, overdue, stepped
 
 LINKS = AckLinks("https://ackstream.example/", ["a key"])
 EXPIRES = NOW + timedelta(hours=1)
@@ -93,10 +93,14 @@ LATER = datetime(2026, 12, 1, tzinfo=UTC)
         (incident(acknowledgement=ACK.model_copy(update={"at": LATER})), LATER),
         (incident(acknowledgement=ACK.model_copy(update={"lapses_at": LATER})), LATER),
         (escalated(record=RECORD.model_copy(update={"at": LATER})), LATER),
+        (stepped(incident()), NOW + timedelta(minutes=10, seconds=40)),
+        (stepped(escalated(), record=RECORD.model_copy(update={"at": LATER})), LATER),
+        (stepped(escalated(), effort=Effort(attempts=2, retry_at=LATER)), LATER),
     ],
     ids=[
         *("deadline", "no on-call", "inherited deadline", "ServiceNow is away", "being escalated"),
         *("acknowledged late", "acknowledged for a time", "escalated late"),
+        *("a further step", "a further record", "the webhook is away"),
     ],
 )
 def test_a_link_lives_a_day_longer_than_its_incident_waits(subject: Incident, counts_from: datetime) -> None:

@@ -38,10 +38,7 @@ ACK, BACK = Acknowledge("anna", "link"), Unacknowledge("bob", "link")
 
 
 def opened(rules: Rules = NO_RULES, **more: Any) -> Incident:
-    given = notification(**more)
-    call = given.call.model_copy(update={"steps": STEPS})
-    command = Fire(given.model_copy(update={"call": call}), incident_id(1))
-    return decided(advance(None, command, NOON, rules))
+    return decided(advance(None, fire(number=1, steps=STEPS, **more), NOON, rules))
 
 
 def escalated() -> Incident:
@@ -189,10 +186,8 @@ def test_a_notification_that_brings_the_deadline_nearer_brings_all_steps_nearer(
 
 def test_an_episode_that_inherits_a_running_deadline_calls_nobody_twice() -> None:
     called = after(opened(), (CallAgain(1), NOON + MINUTE))
-    anew = fire(alert("a", NOON + 2 * MINUTE), wait=3 * MINUTE)
-    call = anew.notification.call.model_copy(update={"steps": STEPS})
-    given = anew.notification.model_copy(update={"call": call})
-    incident = decided(advance(called, Fire(given, incident_id(2)), NOON + 2 * MINUTE))
+    anew = fire(alert("a", NOON + 2 * MINUTE), wait=3 * MINUTE, steps=STEPS)
+    incident = decided(advance(called, anew, NOON + 2 * MINUTE))
     assert incident.deadline == DUE
     assert [step for _, step, _ in left(incident)] == [0, 2, 3]
 
@@ -200,9 +195,5 @@ def test_an_episode_that_inherits_a_running_deadline_calls_nobody_twice() -> Non
 def test_the_first_notification_with_on_call_says_whom_to_call() -> None:
     quiet = opened(wait=None)
     assert left(quiet) == []
-    loud = notification(wait=MINUTE)
-    given = loud.model_copy(
-        update={"call": loud.call.model_copy(update={"steps": (HOOK,), "target": SERVICENOW})}
-    )
-    incident = decided(advance(quiet, Fire(given, incident_id(2)), NOON))
+    incident = decided(advance(quiet, fire(wait=MINUTE, steps=(HOOK,)), NOON))
     assert left(incident) == [(Task.ESCALATE, 0, NOON + MINUTE), (Task.ESCALATE, 1, NOON + 6 * MINUTE)]

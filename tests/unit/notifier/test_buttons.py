@@ -12,6 +12,7 @@ from shared.notification import Call, Facts
 from shared.offers import Offer
 from tests.episodes import MINUTE, NOON
 from tests.unit.notifier.sources import incident
+from tests.unit.notifier.test_message import record
 
 PAGE = "https://ack.example/api/ack/1?exp=1&sig=2"
 LOOK = Look("Acknowledge Alert", "primary", disable_button=False, interactive=True)
@@ -33,6 +34,8 @@ def shown(made: Incident, look: Look = LOOK, page: str | None = PAGE) -> list[di
     [
         ({}, ["ack_incident", "snooze_15", "snooze_60", "escalate_incident", "resolve_incident"]),
         ({"acknowledgement": TAKEN}, ["unack_incident", "resolve_incident"]),
+        ({"record": record()}, ["ack_incident", "resolve_incident"]),
+        ({"record": record(), "acknowledgement": TAKEN}, ["unack_incident", "resolve_incident"]),
         ({"escalation": Effort(lease=Lease(token="t", at=NOON, until=NOON + MINUTE))}, []),
         ({"closure": Closure(at=NOON, state=State.RESOLVED)}, []),
         ({"call": Call(wait=None), "deadline": None}, []),

@@ -290,7 +290,11 @@ def test_there_is_nothing_to_click_when_there_is_nothing_to_do(update: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("update", "deeds"), [(ACKNOWLEDGED, ["unacknowledge", "resolve"]), ({"record": record()}, ["resolve"])]
+    ("update", "deeds"),
+    [
+        (ACKNOWLEDGED, ["unacknowledge", "resolve"]),
+        (ACKNOWLEDGED | {"record": record()}, ["unacknowledge", "resolve"]),
+    ],
 )
 def test_later_the_buttons_are_others(update: dict[str, Any], deeds: list[str]) -> None:
     (actions,) = blocks(message(firing(**update)), "actions")
@@ -299,6 +303,17 @@ def test_later_the_buttons_are_others(update: dict[str, Any], deeds: list[str]) 
     assert not blocks(linked, "actions")
     assert f"sig=2&amp;do={deeds[0]}|" in blocks(linked, "section")[-1]["text"]["text"]
     assert "ack.example" not in str(plain_message(firing(**update), "why", ACK))
+
+
+def test_what_was_escalated_can_still_be_taken() -> None:
+    escalated = firing(record=record())
+    (actions,) = blocks(message(escalated), "actions")
+    assert [button["url"] for button in actions["elements"]] == [ACK, f"{ACK}&do=resolve"]
+    assert (
+        f"<{ACK.replace('&', '&amp;')}|Ack"
+        in blocks(message(escalated, LINKED), "section")[-1]["text"]["text"]
+    )
+    assert "|Acknowledge>" in plain_message(escalated, "why", ACK)["text"]
 
 
 def test_a_button_whose_address_slack_would_not_take_is_left_out() -> None:

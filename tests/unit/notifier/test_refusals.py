@@ -29,6 +29,11 @@ def closed(state: State, by: str = "") -> dict[str, Any]:
             Reason.ALREADY_ESCALATED,
             "It was escalated as <https://snow.example/x?a=1&amp;b=2|INC0010001>",
         ),
+        (
+            {"record": record().model_copy(update={"number": "", "target": "webhook"})},
+            Reason.ALREADY_ESCALATED,
+            "It was escalated to the webhook, ",
+        ),
         (closed(State.RESOLVED), Reason.ALREADY_CLOSED, f"It was resolved, {clock('12:01')}."),
         (closed(State.RESOLVED, "Bo"), Reason.ALREADY_CLOSED, f"Bo resolved it, {clock('12:01')}."),
         (closed(State.SUPERSEDED), Reason.ALREADY_CLOSED, "A newer incident of its group took its place"),
