@@ -9,6 +9,7 @@ import click
 from ops.check_command import check_config
 from ops.night_commands import dead_letters, explain, parked, status
 from ops.options import Failure, config_option, data_dir_option, ingest_at, load, url_option
+from ops.reconcile.command import reconcile
 from ops.replay.command import replay
 from ops.template_commands import convert_template, render
 
