@@ -8,7 +8,7 @@ from services.escalator.escalator import record_of
 from services.escalator.servicenow_target import ServiceNowTarget
 from services.escalator.target import Attempt, EscalationError
 from shared.commands import Reason, RecordWritten
-from shared.incident import Incident, News, NewsKind
+from shared.incident import Incident, News, NewsKind, Record
 from shared.store import Store
 
 
@@ -54,11 +54,21 @@ class Mending:
     async def _close(self, difference: Difference, incident: Incident) -> tuple[bool, str]:
         """Only what our books know, and only while it is as it was found. In the words in which the escalator would have told it."""
         target, step = self._targets[difference.instance], difference.step
-        record, closure = incident.record_of(step), incident.closure
+        record = _to_be_told(incident, step)
         found = await target.find(incident, step, record) if record else None
-        if record is None or found is None or found.is_closed or closure is None:
+        if record is None or found is None or found.is_closed:
             return False, "it is no longer as it was"
-        news = News(seq=incident.version, at=closure.at, kind=NewsKind.CLOSED)
+        if found.told >= record.news[-1].seq:
+            return False, "it was told before, and somebody has opened it again"
         now = (await self._store.load(incident.id)).now
         attempt = Attempt(incident, step, now, "", record.update, is_late=lambda: False)
-        return True, f"{record.number}: {await target.update(attempt, record, [news])}"
+        return True, f"{record.number}: {await target.update(attempt, record, record.news)}"
+
+
+def _to_be_told(incident: Incident, step: int) -> Record | None:
+    """The record as if it had wanted to hear of the end; None: it is not the end, or our books have no record."""
+    record, closure = incident.record_of(step), incident.closure
+    if record is None or closure is None:
+        return None
+    end = News(seq=incident.version, at=closure.at, kind=NewsKind.CLOSED)
+    return record.model_copy(update={"news": record.news or (end,)})
