@@ -146,6 +146,42 @@ def test_a_user_who_may_not_change_is_told_of_what_is_left(sandbox: Running, tmp
     assert "INC0010001 stays open: close or delete it by hand" in told(lines)["changing"][1]
 
 
+LIFE = """\
+    on_acknowledge: work_note
+    on_resolve: state
+    close_code: Solution provided
+"""
+
+
+def test_where_records_are_closed_it_is_shown_with_the_states_that_are_configured(
+    sandbox: Running, tmp_path: Path
+) -> None:
+    code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record", more=LIFE)
+    assert code == 0
+    (row,) = sandbox.world.servicenow.rows()
+    assert (row["state"], row["close_code"]) == ("6", "Solution provided")
+    assert "INC0010001 is closed" in told(lines)["changing"][1]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_right_to_change_that_is_needed_and_not_there_is_a_failure(
+    sandbox: Running, tmp_path: Path, status: int
+) -> None:
+    sandbox.world.faults.add(Fault(target="servicenow", kind="status", match="PATCH", status=status))
+    code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record", more=LIFE)
+    assert (code, told(lines)["changing"][0]) == (1, "WRONG")
+    assert "INC0010001 stays open: close or delete it by hand" in told(lines)["changing"][1]
+    assert lines[-1] == "FAILED: ServiceNow would not take records as configured (default)"
+
+
+def test_a_table_without_correlation_id_is_not_written_to(sandbox: Running, tmp_path: Path) -> None:
+    sandbox.world.faults.add(Fault(target="servicenow", kind="foreign_row", match="GET"))
+    code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record")
+    assert (code, told(lines)["reading"][0]) == (1, "WRONG")
+    assert "a search by correlation_id brings other records" in told(lines)["reading"][1]
+    assert sandbox.world.servicenow.rows() == []
+
+
 def test_a_lost_answer_says_what_to_look_for(sandbox: Running, tmp_path: Path) -> None:
     sandbox.world.faults.add(Fault(target="servicenow", kind="drop_after", match="POST"))
     code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record")
