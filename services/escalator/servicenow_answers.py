@@ -60,6 +60,7 @@ def result_of(response: httpx.Response, expected: int, *, writes: bool) -> Any:
             in_doubt=writes and (status in GATEWAY_LOST_IT or response.is_success),
             needs_person=status in NEEDS_PERSON or response.is_redirect,
             refused=writes and status in REFUSED,
+            status=status,
             retry_after=retry_after(response),
         )
     try:

@@ -1,5 +1,6 @@
 """Why a call came to nothing, in words for people: what OpenSSL and proxies say, and how it is mended."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,12 +44,22 @@ def trouble_of(error: Exception, block: str = "oncall.servicenow") -> Trouble:
     if isinstance(error, httpx.ProxyError):
         return Trouble(f"the proxy does not let us through ({str(error)[:80]}): check {block}.proxy", True)
     for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Trouble(_about_theirs(cause, block), True)
-        if isinstance(cause, ssl.SSLError) and any(word in (cause.reason or "") for word in REFUSED_OURS):
-            mend = f"check {block}.client_cert and client_key"
-            return Trouble(f"it refuses our client certificate, or misses one ({cause.reason}): {mend}", True)
+        if trouble := _of_cause(cause, block):
+            return trouble
     return Trouble(f"connection failed ({type(error).__name__})")
+
+
+def _of_cause(cause: BaseException, block: str) -> Trouble | None:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Trouble(_about_theirs(cause, block), True)
+    if isinstance(cause, ssl.SSLError) and any(word in (cause.reason or "") for word in REFUSED_OURS):
+        mend = f"check {block}.client_cert and client_key"
+        return Trouble(f"it refuses our client certificate, or misses one ({cause.reason}): {mend}", True)
+    if isinstance(cause, socket.gaierror):  # which may be DNS itself, and heal
+        return Trouble("the host name cannot be looked up: check the URL, or the proxy, and DNS")
+    if isinstance(cause, ConnectionRefusedError):
+        return Trouble("nobody listens there: check the URL, or the proxy")
+    return None
 
 
 def _about_theirs(error: ssl.SSLCertVerificationError, block: str) -> str:
