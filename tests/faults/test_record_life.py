@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
+from ops.parked import parked
 from sandbox.faults import Fault
 from sandbox.server import Running
 from sandbox.servicenow_table import Row
@@ -20,6 +21,7 @@ from shared.commands import Acknowledge, Unacknowledge
 from shared.config import Patience
 from shared.config_access import AccessConfig
 from shared.incident import Record
+from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import MINUTE, NOON, alert, notification, resolved, targets
 from tests.faults.conftest import FULL
@@ -287,7 +289,7 @@ async def test_a_record_that_was_deleted_is_not_missed(
 
 
 async def test_a_state_that_servicenow_refuses_is_parked_with_its_words(
-    store: Store, make_escalator: MakeEscalator, sandbox: Running
+    scripts: Scripts, store: Store, make_escalator: MakeEscalator, sandbox: Running
 ) -> None:
     escalator = make_escalator(close_code=None)
     id_ = await escalated(store, escalator)
@@ -296,9 +298,13 @@ async def test_a_state_that_servicenow_refuses_is_parked_with_its_words(
     update = (await record(store, id_)).update
     assert update.parked
     assert "Data Policy Exception" in update.error
+    (told_to_people,) = await parked(scripts)
+    assert told_to_people.needs_person
+    assert told_to_people.error == f"telling {(await record(store, id_)).number}: {update.error}"
     assert notes(sandbox, id_) == []
     # Somebody gives it a code.
     await told(store, make_escalator(), id_)
+    assert await parked(scripts) == []
     assert row(sandbox, id_).fields["state"] == "6"
 
 
