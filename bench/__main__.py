@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 
+from bench import deadlines
 from bench.drain import measure_drain, measure_mere_calls
 from bench.load import alertmanager_body
 from bench.servers import made, own_redis
@@ -200,6 +201,9 @@ async def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000, help="per round and case")
     parser.add_argument("--alerts", type=int, default=100, help="on their way to Slack, one by one")
     parser.add_argument("--posts", type=int, default=5_000, help="incidents that wait for one notifier")
+    parser.add_argument(
+        "--deadlines", type=int, default=10_000, help="at the same second; 0: not measured (three minutes)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ackstream-bench-") as directory:
@@ -209,7 +213,13 @@ async def main() -> None:
         with own_redis(home / "second") as redis:  # what waits in the first one would be told to Slack
             delays = await measure_way_to_slack(home, redis, given.alerts)
             notifier = await measure_notifier(home, redis, given.rounds, given.posts)
-    result = report(found, delays, notifier)
+        result = report(found, delays, notifier)
+        if given.deadlines:
+            many = given.deadlines
+            due = await deadlines.measure(
+                made(home / "deadlines"), few=many // 16, many=many, neighbours=many // 32
+            )
+            result["deadlines"] = deadlines.report(due)
     if given.json:
         given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

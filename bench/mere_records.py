@@ -6,6 +6,8 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 
+from pydantic import SecretStr
+
 from bench.servers import smallest_servicenow
 from services.escalator.instances import Instances
 from services.escalator.servicenow import ServiceNow
@@ -38,7 +40,10 @@ async def measure_mere_records(latency: float, concurrency: int, records: int) -
     """Records a second of the client, looking before it writes, with nobody else in the way."""
     async with smallest_servicenow(latency) as url:
         settings = ServiceNowConfig(
-            instance_url=url, username="bench", password="bench", concurrency_per_instance=concurrency
+            instance_url=url,
+            username="bench",
+            password=SecretStr("bench"),
+            concurrency_per_instance=concurrency,
         )
         instances, servicenow = Instances.of(settings), ServiceNow(settings.table_for)
         instance, left = instances.named(None), iter(range(records))
