@@ -1,5 +1,5 @@
-"""`ackstream parked`: incidents whose message or record does not come through, and storms whose digest does not, with the last error
-and the next try."""
+"""`ackstream parked`: incidents whose message or record does not come through, records that cannot be told what happened since, and
+storms whose digest does not come through, with the last error and the next try."""
 
 import json
 from collections.abc import AsyncIterator

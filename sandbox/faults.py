@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Target = Literal["slack", "servicenow"]
+Target = Literal["slack", "servicenow", "webhook"]
 Kind = Literal[
     "latency",  # answer rightly, `seconds` late
     "status",  # HTTP `status`, with `retry_after` where given
@@ -17,12 +17,13 @@ Kind = Literal[
     "redirect",  # 302 to `url`
     "foreign_row",  # ServiceNow answers with a row that was not asked for
     "garbage",  # 200 with half a JSON document, called `media_type`
+    "body",  # HTTP `status` with `body`, called `media_type`
 ]
 
 
 class Fault(BaseModel):
     """One way to misbehave. `match` holds words that must all fit the request: a Slack method (`chat.update`), or a verb,
-    an instance and a table (`POST infra`), or `TOKEN` and an instance; empty fits all. `count`: how many times, None until
+    an instance and a table (`POST infra`), or `TOKEN` and an instance, or a webhook's `incident.escalated`; empty fits all. `count`: how many times, None until
     cleared. `after`: have the effect first (`status` 504 with `after` is a gateway that gave up on a server that did not).
     `name`: a second fault of the same name replaces the first.
     """
@@ -34,10 +35,11 @@ class Fault(BaseModel):
     match: str = ""
     count: int | None = Field(default=None, ge=1)
     seconds: float = Field(default=5, ge=0)
-    status: int = Field(default=503, ge=400, le=599)
+    status: int = Field(default=503, ge=200, le=599)
     retry_after: int | None = Field(default=None, ge=0)
     error: str = "internal_error"
     url: str = "/"
+    body: str = ""
     media_type: str = "application/json"
     after: bool = False
     name: str = ""

@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.escalator.instances import Instances
 from services.escalator.mapping import Mappings
+from services.escalator.servicenow_target import servicenow_targets
+from services.escalator.targets import Targets
 from shared.config import ServiceNowConfig
 from shared.identity import digest
 from shared.incident import Incident
@@ -25,7 +28,9 @@ def notification(
     title: str = "HighLatency",
     **more: Any,
 ) -> Notification:
-    call = Call(wait=wait, instance=more.pop("instance", None), channel=more.pop("channel", None))
+    call = Call(
+        wait=wait, **{name: more.pop(name) for name in ("instance", "channel", "steps") if name in more}
+    )
     severity, truncated = more.pop("severity", "critical"), more.pop("truncated", 0)
     facts = Facts(source="alertmanager", title=title, severity=severity, truncated=truncated)
     return Notification(
@@ -55,3 +60,9 @@ def reread(incident: Incident) -> Incident:
 def unmapped() -> Mappings:
     """Records with their default fields."""
     return Mappings(ServiceNowConfig(), lambda _: "")
+
+
+def targets(instances: Instances, mappings: Mappings | None = None, **settings: Any) -> Targets:
+    """The ServiceNow instances, as their service makes targets of them. `settings`: of `oncall.servicenow`."""
+    config = ServiceNowConfig.model_validate(settings)
+    return Targets(servicenow_targets(config, instances, mappings or unmapped()))

@@ -1,4 +1,7 @@
-"""Brings an incident that nobody acknowledged to ServiceNow: claim, look, write, record. One record, whatever happens."""
+"""Brings an incident that nobody acknowledged to where it is to go: claim, look, write, record. One record, whatever happens.
+
+What a record is to be told afterwards takes the same way.
+"""
 
 import secrets
 import time
@@ -7,52 +10,38 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.escalator.flaws import tell_flaws, tell_refusal
-from services.escalator.instances import Instance, Instances
-from services.escalator.mapping import Mappings, default_fields
-from services.escalator.servicenow import EscalationError, Row, ServiceNow
-from shared import metrics
-from shared.backoff import NEEDS_PERSON, backoff
-from shared.commands import Claim, Command, EscalationFailed, Lapse, Reason, RecordWritten
-from shared.failures import tell_failure
+from services.escalator.outcomes import doubt_after, doubt_left, not_reached, put_off, report
+from services.escalator.target import Attempt, EscalationError, Found, Target, lease
+from services.escalator.targets import Targets, needs_target
+from shared.commands import (
+    CallAgain,
+    Claim,
+    ClaimUpdate,
+    Command,
+    EscalationFailed,
+    Lapse,
+    Reason,
+    RecordUpdated,
+    RecordWritten,
+    UpdateFailed,
+)
 from shared.identity import is_incident_id
-from shared.incident import Incident, Record
-from shared.keys import OPEN_LIFETIME
+from shared.incident import Duty, Effort, Incident, Record, Task
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
-
-SERVER_GRACE = timedelta(seconds=65)
-"""ServiceNow may finish a transaction up to 60 s after we stopped waiting for it."""
-
-LOOK_AGAIN = timedelta(seconds=10)
-"""How often to look for a record that an attempt in doubt may have made."""
-
-TIME_TO_COMMIT = timedelta(seconds=10)
-"""What a lease allows beyond the calls themselves."""
 
 SOON = timedelta(seconds=1.5)
 """A deadline nearer than this must not wait for the poller's nap to end."""
 
+_OURS = (Reason.CLAIMED, Reason.TAKEN_OVER, Reason.UPDATE_CLAIMED, Reason.UPDATE_TAKEN_OVER)
+
 
 class Escalator:
-    """`timeout`: of one call to ServiceNow."""
+    """`wake`: called when something is due soon."""
 
-    def __init__(
-        self,
-        store: Store,
-        servicenow: ServiceNow,
-        instances: Instances,
-        mappings: Mappings,
-        timeout: timedelta,
-        wake: Callable[[], None],
-    ) -> None:
+    def __init__(self, store: Store, targets: Targets, wake: Callable[[], None]) -> None:
         self._store = store
-        self._servicenow = servicenow
-        self._instances = instances
-        self._mappings = mappings
-        self._timeout = timeout
-        # Looking and writing, each with its own time limit, and time to commit. An attempt is over before its lease is.
-        self._lease = 2 * timeout + TIME_TO_COMMIT
+        self._targets = targets
         self._wake = wake
         self._log = structlog.get_logger()
 
@@ -68,133 +57,133 @@ class Escalator:
         if due is not None and due - loaded.now < SOON:
             self._wake()
 
-    async def escalate(self, incident_id: str) -> None:
-        """What is due for this incident: a claim and an attempt; nothing, when somebody else was faster or it is over."""
-        token, started = secrets.token_hex(8), time.monotonic()
-        if await self._store.is_acknowledged(incident_id) and not await self._is_in_doubt(incident_id):
-            reason, incident = await self._lapse(incident_id), None
-        else:
-            claim = await self._store.apply(incident_id, Claim(token, self._lease, SERVER_GRACE))
-            reason, incident = claim.reason, claim.incident
-        if incident is None or reason not in (Reason.CLAIMED, Reason.TAKEN_OVER):
-            self._log.info("not_escalated", incident=incident_id, reason=reason)
+    async def escalate(self, incident_id: str, target: Target | None = None) -> None:
+        """All that is due for this incident, or what of it leads to that target; nothing, when somebody else was faster or it is
+        over."""
+        incident, due = await self._due(incident_id)
+        done = False
+        for duty in due:
+            whose = self._targets.of(incident, duty) if incident and needs_target(duty) else None
+            if target is None or target is whose:
+                done |= await (
+                    self._reach(incident_id, duty, whose) if whose else self._decide(incident_id, duty)
+                )
+        if not done:
             await self._store.settle(incident_id)
-            return
-        outcome = await self._attempt(incident, token, started)
-        done = await self._store.apply(incident_id, outcome)
-        self._report(incident, outcome, done.reason)
 
-    async def _lapse(self, incident_id: str) -> Reason:
-        """Whether it was the acknowledgement that was due: to be forgotten."""
-        reason = (await self._store.apply(incident_id, Lapse())).reason
-        return Reason.ALREADY_ACKNOWLEDGED if reason is Reason.NOT_LAPSED else reason
+    async def tend(self, incident_id: str) -> None:
+        """What is due for this incident and needs nobody outside."""
+        _, due = await self._due(incident_id)
+        done = [await self._decide(incident_id, duty) for duty in due if not needs_target(duty)]
+        if not any(done):
+            await self._store.settle(incident_id)
 
-    async def _is_in_doubt(self, incident_id: str) -> bool:
-        """Whether an attempt from before the acknowledgement has yet to be found out about."""
+    async def _due(self, incident_id: str) -> tuple[Incident | None, list[Duty]]:
+        loaded = await self._store.load(incident_id)
+        duties = loaded.incident.duties if loaded.incident else ()
+        return loaded.incident, [duty for duty in duties if duty.at <= loaded.now]
+
+    async def _decide(self, incident_id: str, duty: Duty) -> bool:
+        """False: there was nothing to do."""
+        command = Lapse() if duty.task is Task.LAPSE else CallAgain(duty.step)
+        step = await self._store.apply(incident_id, command)
+        self._log.info(str(duty.task), incident=incident_id, reason=step.reason)
+        return bool(step.changes)
+
+    async def _is_called_off(self, incident_id: str, step: int) -> bool:
+        """Acknowledged, and no attempt from before that has yet to be found out about."""
+        if not await self._store.is_acknowledged(incident_id):
+            return False
         incident = (await self._store.load(incident_id)).incident
-        return incident is not None and incident.escalation_due is not None
+        return incident is None or incident.step_due(step) is None
 
-    async def _attempt(self, incident: Incident, token: str, started: float) -> Command:
-        """Look for the record; write it when it is not there and we may. `started`: monotonic time before the claim."""
-        instance = self._instances.named(incident.call.instance)
-        if instance.name != incident.call.instance:
-            self._log.warning(
-                "instance_not_configured", incident=incident.id, instance=incident.call.instance
-            )
+    async def _reach(self, incident_id: str, duty: Duty, target: Target) -> bool:
+        """False: there was nothing to do."""
+        if duty.task is Task.ESCALATE and await self._is_called_off(incident_id, duty.step):
+            self._log.info("not_escalated", incident=incident_id, reason=Reason.ALREADY_ACKNOWLEDGED)
+            return False
+        token, started, span = secrets.token_hex(8), time.monotonic(), lease(target)
+        kind = ClaimUpdate if duty.task is Task.UPDATE_RECORD else Claim
+        claim = await self._store.apply(incident_id, kind(token, span, target.grace, duty.step))
+        if claim.incident is None or claim.reason not in _OURS:
+            self._log.info("not_escalated", incident=incident_id, reason=claim.reason)
+            return False
+        latest = started + (span - target.timeout).total_seconds()
+        effort = _effort(claim.incident, duty)
+        at = effort.lease.at if effort.lease else duty.at
+        attempt = Attempt(
+            claim.incident, duty.step, at, token, effort, is_late=lambda: time.monotonic() > latest
+        )
+        act = _tell if duty.task is Task.UPDATE_RECORD else _bring
+        outcome = await act(attempt, target, started)
+        done = await self._store.apply(incident_id, outcome)
+        report(attempt, target, outcome, done.reason)
+        return True
+
+
+async def _bring(attempt: Attempt, target: Target, started: float) -> Command:
+    """Look for the record; write it when it is not there and we may. `started`: monotonic time before the claim."""
+    incident, step, doubt = attempt.incident, attempt.step, doubt_left(attempt)
+    try:
+        found = await target.find(incident, step)
+    except EscalationError as error:
+        return not_reached(EscalationFailed, attempt, error, doubt)
+    if found is None:
+        if refusal := _why_not_write(attempt, target):
+            return refusal
         try:
-            row = await self._servicenow.find(instance, incident.id)
+            found = await target.create(attempt)
         except EscalationError as error:
-            return _failed(incident, token, error, doubt=_doubt_left(incident))
-        if row is None:
-            if refusal := self._why_not_write(incident, token, started):
-                return refusal
-            try:
-                row = await self._write(instance, incident, started)
-            except EscalationError as error:
-                return _failed(incident, token, error, doubt=_doubt_after(error))
-        link = self._servicenow.link(instance, row)
-        at = _claimed_at(incident) + timedelta(seconds=time.monotonic() - started)
-        return RecordWritten(token, record_of(row, link, instance.name, at))
-
-    def _why_not_write(self, incident: Incident, token: str, started: float) -> Command | None:
-        """The record is not there. None: write it."""
-        doubt = _doubt_left(incident)
-        put_off = incident.deadline is not None and incident.deadline > _claimed_at(incident)
-        if (put_off or not incident.awaits_escalation) and not doubt:
-            return EscalationFailed(token, "called off", timedelta(0))
-        if doubt:
-            error = incident.escalation.error or "an earlier attempt was cut short"
-            again = LOOK_AGAIN if doubt <= SERVER_GRACE + self._lease else NEEDS_PERSON
-            return EscalationFailed(token, error, min(again, doubt), doubt=doubt, looked_only=True)
-        if self._is_late(started):
-            return EscalationFailed(token, "stalled before the request", timedelta(0), looked_only=True)
-        return None
-
-    def _is_late(self, started: float) -> bool:
-        """We were stalled: somebody else may have taken over by the time that a request of ours arrives."""
-        return time.monotonic() - started > (self._lease - self._timeout).total_seconds()
-
-    async def _write(self, instance: Instance, incident: Incident, started: float) -> Row:
-        """With the fields that are configured; where ServiceNow refuses them, with the default ones. Raises EscalationError."""
-        at = _claimed_at(incident)
-        fields, default = self._mappings.render(incident, at, instance.name), default_fields(incident, at)
-        tell_flaws(incident.id, fields.flaws)
-        try:
-            return await self._servicenow.create(instance, incident.id, fields.values)
-        except EscalationError as error:
-            if not error.refused or fields.values == default:
-                raise
-            refusal = error
-        # A rule may have refused what was already inserted: as ever, only who has looked may write.
-        if row := await self._servicenow.find(instance, incident.id):
-            return row
-        if self._is_late(started):
-            raise refusal
-        row = await self._servicenow.create(instance, incident.id, default)
-        refused = [field for field, _ in fields.values.items() - default.items()]
-        tell_refusal(incident.id, str(refusal), refused)
-        return row
-
-    def _report(self, incident: Incident, outcome: Command, reason: Reason) -> None:
-        metrics.ESCALATIONS.labels(reason).inc()
-        if isinstance(outcome, RecordWritten):
-            late = incident.lateness(outcome.record.at)
-            metrics.ESCALATION_LATENESS.observe(late.total_seconds())
-            number = outcome.record.number
-            self._log.info("escalated", incident=incident.id, reason=reason, record=number, late=str(late))
-        elif isinstance(outcome, EscalationFailed):
-            tell_failure("not_escalated", "servicenow", incident.id, outcome, reason)
+            return not_reached(EscalationFailed, attempt, error, doubt_after(error, attempt, target))
+    at = attempt.at + timedelta(seconds=time.monotonic() - started)
+    return RecordWritten(attempt.token, record_of(found, target, at), step)
 
 
-def record_of(row: Row, link: str, instance: str | None, at: datetime) -> Record:
-    return Record(sys_id=row.sys_id, number=row.number, url=link, instance=instance, at=at)
+def _why_not_write(attempt: Attempt, target: Target) -> Command | None:
+    """The record is not there. None: write it."""
+    incident, step = attempt.incident, attempt.step
+    due = incident.due_at(step)
+    moved = due is not None and due > attempt.at
+    if (moved or not incident.awaits(step)) and not doubt_left(attempt):
+        return EscalationFailed(attempt.token, "called off", timedelta(0), step=step)
+    return put_off(EscalationFailed, attempt, target)
 
 
-def _failed(
-    incident: Incident, token: str, error: EscalationError, doubt: timedelta | None
-) -> EscalationFailed:
-    if error.put_off:
-        told = incident.escalation.error or str(error)
-        return EscalationFailed(token, told, error.retry_after, doubt=doubt, looked_only=True)
-    wait = backoff(
-        incident.escalation.attempts, retry_after=error.retry_after, needs_person=error.needs_person
+async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
+    """Look what the record knows; tell it the rest when we may."""
+    record, step, token = attempt.incident.record_of(attempt.step), attempt.step, attempt.token
+    assert record is not None  # noqa: S101  for the type checker: it was just claimed
+    last = record.news[-1].seq
+    try:
+        found = await target.find(attempt.incident, step, record)
+    except EscalationError as error:
+        return not_reached(UpdateFailed, attempt, error, doubt_left(attempt))
+    if found is None or found.is_closed:
+        return RecordUpdated(token, last, "closed by hand" if found else "gone", step)
+    if found.told >= record.news[0].seq:
+        # So an attempt in doubt has taken effect, and what it did not say yet need not wait for the end of the doubt.
+        return RecordUpdated(token, found.told, "knows already", step)
+    if refusal := put_off(UpdateFailed, attempt, target):
+        return refusal
+    try:
+        return RecordUpdated(token, last, await target.update(attempt, record, record.news), step)
+    except EscalationError as error:
+        return not_reached(UpdateFailed, attempt, error, doubt_after(error, attempt, target))
+
+
+def _effort(incident: Incident, duty: Duty) -> Effort:
+    record = incident.record_of(duty.step)
+    return record.update if duty.task is Task.UPDATE_RECORD and record else incident.effort(duty.step)
+
+
+def record_of(found: Found, target: Target, at: datetime) -> Record:
+    return Record(
+        sys_id=found.sys_id,
+        number=found.number,
+        url=found.url,
+        instance=target.instance,
+        at=at,
+        target=target.kind,
+        parent=found.parent,
+        wants=target.wants,
     )
-    wait = min(wait, LOOK_AGAIN) if doubt and not error.retry_after and not error.needs_person else wait
-    return EscalationFailed(token, str(error), wait, doubt=doubt, needs_person=error.needs_person)
-
-
-def _doubt_after(error: EscalationError) -> timedelta | None:
-    if error.unseen:
-        return OPEN_LIFETIME  # for as long as the incident lives: we look, and never write again
-    return SERVER_GRACE if error.in_doubt else None
-
-
-def _doubt_left(incident: Incident) -> timedelta | None:
-    """How long an earlier attempt may still take effect, at the time of the claim; zero when only a look is missing."""
-    until = incident.escalation.doubt_until
-    return max(until - _claimed_at(incident), timedelta(0)) if until else None
-
-
-def _claimed_at(incident: Incident) -> datetime:
-    assert incident.escalation.lease is not None  # noqa: S101  for the type checker: it was just claimed
-    return incident.escalation.lease.at

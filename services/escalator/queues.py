@@ -1,4 +1,4 @@
-"""Whoever is due waits in the queue of the instance that it goes to, so that one that hangs holds up nobody else's (decision 018)."""
+"""Whoever is due waits in the queue of the target that it goes to, so that one that hangs holds up nobody else's (decision 018)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -6,14 +6,15 @@ from datetime import timedelta
 from functools import partial
 
 from services.escalator.escalator import Escalator
-from services.escalator.instances import Instance, Instances
+from services.escalator.target import Target
+from services.escalator.targets import Targets, needs_target
 from shared import metrics
 from shared.chores import every
 from shared.due_times import LONGEST_NAP, Allowance, DueTimes, Poller
-from shared.incident import Incident
+from shared.incident import Duty
 from shared.keys import WAITING_LIFETIME, Keys
 from shared.redis_client import Script, Scripts, StoreUnavailableError
-from shared.store import Store
+from shared.store import Loaded, Store
 
 COMES_BACK = timedelta(seconds=30)
 """After which who waits is looked at again, should the queue have been lost, or a worker between queue and claim."""
@@ -24,42 +25,42 @@ _ENQUEUE = Script.named("enqueue")
 
 
 class Queues:
-    """One for each instance, in Redis, for all replicas together."""
+    """One for each target, in Redis, for all replicas together."""
 
     def __init__(
-        self, scripts: Scripts, store: Store, escalator: Escalator, instances: Instances, keys: Keys
+        self, scripts: Scripts, store: Store, escalator: Escalator, targets: Targets, keys: Keys
     ) -> None:
         self._scripts = scripts
         self._store = store
         self._escalator = escalator
-        self._instances = instances
+        self._targets = targets
         self._keys = keys
-        self._woken = {instance.gate.name: asyncio.Event() for instance in instances.all}
-        self._labels = {instance.gate.name: instance.gate.label for instance in instances.all}
+        self._woken = {target.gate.name: asyncio.Event() for target in targets.all}
 
     async def join(self, incident_id: str) -> None:
-        """What is due for this incident: to wait for its instance's turn, or at once where none is needed."""
+        """What is due for this incident: to wait for its targets' turn, or at once where nobody outside is needed."""
         loaded = await self._store.load(incident_id)
-        due = loaded.incident.escalation_due if loaded.incident else None
-        if loaded.incident is None or due is None or due > loaded.now:
-            await self._escalator.escalate(incident_id)
+        due = [duty for duty in loaded.incident.duties if duty.at <= loaded.now] if loaded.incident else []
+        if loaded.incident is None or not due or not all(needs_target(duty) for duty in due):
+            await self._escalator.tend(incident_id)  # its commit makes what else is due come again at once
             return
-        name = self._instances.named(loaded.incident.call.instance).gate.name
-        if await self._enqueue(loaded.incident, name, due.timestamp()):
-            self._woken[name].set()
+        for duty in due:
+            target = self._targets.of(loaded.incident, duty)
+            if await self._enqueue(loaded, target.gate.name, duty):
+                self._woken[target.gate.name].set()
 
-    def pollers(self, stopping: asyncio.Event, concurrency: int) -> Iterable[Poller]:
-        """One for each instance. `concurrency`: attempts that one gets at a time."""
-        for instance in self._instances.all:
-            name = instance.gate.name
+    def pollers(self, stopping: asyncio.Event) -> Iterable[Poller]:
+        """One for each target."""
+        for target in self._targets.all:
+            name = target.gate.name
             yield Poller(
                 DueTimes(self._scripts, self._keys.escalations(name)),
-                partial(self._take, self._keys.escalations(name)),
+                partial(self._take, self._keys.escalations(name), target),
                 stopping,
-                name=f"escalations {instance.gate.label}",
-                concurrency=concurrency,
+                name=f"escalations {target.gate.label}",
+                concurrency=target.concurrency,
                 woken=self._woken[name],
-                allowance=_allowance(instance, concurrency),
+                allowance=_allowance(target),
             )
 
     async def tell_waiting(self, stopping: asyncio.Event) -> None:
@@ -67,29 +68,36 @@ class Queues:
         await every(TELL_WAITING, self._count, stopping)
 
     async def _count(self) -> None:
-        for name, label in self._labels.items():
+        for target in self._targets.all:
             try:
-                waiting = await self._scripts.execute("ZCARD", self._keys.escalations(name))
+                waiting = await self._scripts.execute("ZCARD", self._keys.escalations(target.gate.name))
             except StoreUnavailableError:
                 return
-            metrics.SERVICENOW_WAITING.labels(label).set(waiting)
+            metrics.SERVICENOW_WAITING.labels(target.gate.label).set(waiting)
 
-    async def _enqueue(self, incident: Incident, name: str, due: float) -> bool:
+    async def _enqueue(self, loaded: Loaded, name: str, duty: Duty) -> bool:
+        incident = loaded.incident
+        assert incident is not None  # noqa: S101  for the type checker: somebody has this duty
+        later = (other.at - loaded.now for other in incident.duties if other.at > loaded.now)
+        spans = (min([COMES_BACK, *later]), WAITING_LIFETIME)
         keys = [self._keys.deadlines, self._keys.escalations(name), self._keys.incident(incident.id)]
-        spans = [round(span / timedelta(milliseconds=1)) for span in (COMES_BACK, WAITING_LIFETIME)]
-        place = round(due * 1000)
-        return bool(await self._scripts.run(_ENQUEUE, keys, [incident.id, incident.version, place, *spans]))
+        comes_back, lifetime = (round(span / timedelta(milliseconds=1)) for span in spans)
+        place = round(duty.at.timestamp() * 1000)
+        args: list[str | int] = [incident.id, incident.version, place, comes_back, lifetime]
+        return bool(await self._scripts.run(_ENQUEUE, keys, args))
 
-    async def _take(self, queue: str, incident_id: str) -> None:
+    async def _take(self, queue: str, target: Target, incident_id: str) -> None:
         """Out of the queue first: who comes to wait anew while we are at it must not be taken out with it."""
         await self._scripts.execute("ZREM", queue, incident_id)
-        await self._escalator.escalate(incident_id)
+        await self._escalator.escalate(incident_id, target)
 
 
-def _allowance(instance: Instance, concurrency: int) -> Callable[[], Awaitable[Allowance]]:
+def _allowance(target: Target) -> Callable[[], Awaitable[Allowance]]:
+    gate = target.gate
+
     async def ask() -> Allowance:
-        if not instance.gate.wait:
-            await instance.gate.learn()
-        return Allowance(instance.gate.at_once(concurrency), min(instance.gate.wait, LONGEST_NAP))
+        if not gate.wait:
+            await gate.learn()
+        return Allowance(gate.at_once(target.concurrency), min(gate.wait, LONGEST_NAP))
 
     return ask

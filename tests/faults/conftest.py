@@ -14,9 +14,9 @@ def many(quick: int, full: int) -> int:
 
 
 IMPATIENT = (
-    "services.escalator.escalator.SERVER_GRACE=2",
-    "services.escalator.escalator.LOOK_AGAIN=0.5",
-    "services.escalator.escalator.TIME_TO_COMMIT=1",
+    "services.escalator.servicenow_target.SERVER_GRACE=2",
+    "services.escalator.outcomes.LOOK_AGAIN=0.5",
+    "services.escalator.target.TIME_TO_COMMIT=1",
     "services.escalator.queues.COMES_BACK=3",
     "services.escalator.circuit.FIRST_PAUSE=0.5",
     "services.escalator.circuit.LONGEST_PAUSE=2",

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from services.escalator.instances import Instance
-from services.escalator.servicenow import EscalationError, Row
+from services.escalator.gate import Gate
+from services.escalator.target import Attempt, EscalationError
+from services.escalator.target import Found as Reached
 from services.notifier.slack import Failure, Found, Posted, SlackCallError
 from shared import store as store_module
+from shared.incident import Incident, News, NewsKind, Record
+from shared.notification import SERVICENOW, WEBHOOK
 from shared.redis_client import Script, Scripts, StoreUnavailableError
 
 SECOND = timedelta(seconds=1)
@@ -43,6 +46,12 @@ class World:
     not_before: dict[str, float] = field(default_factory=dict)
     """By incident: when it may be escalated at the earliest."""
     rows: list[str] = field(default_factory=list)
+    reached: list[tuple[str, int]] = field(default_factory=list)
+    """Incident and step: rows of another instance, and what the webhook was sent; the same may come there again."""
+    told: list[tuple[str, int, tuple[int, ...]]] = field(default_factory=list)
+    """Incident, step, and the news that a record was told."""
+    closed_by_hand: set[str] = field(default_factory=set)
+    """Incidents whose rows a person has closed."""
     travelling: list[Call] = field(default_factory=list)
     workers: list["Worker"] = field(default_factory=list)
     lost_commits: int = 0
@@ -194,32 +203,65 @@ class SlackOutside:
 
 
 class ServiceNowOutside:
-    """ServiceNow, as the escalator calls it."""
+    """An instance of ServiceNow, as the escalator's target. The default one keeps its rows apart: each is the escalation's."""
 
+    kind, timeout, concurrency, wants = SERVICENOW, TIMEOUT, 8, tuple(NewsKind)
+    grace = SERVICENOW_FINISHES - TIMEOUT + 5 * SECOND
     REFUSED = EscalationError("answered 503")
     LOST = EscalationError("answer lost", in_doubt=True)
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, instance: str | None = None) -> None:
         self._world = world
+        self.instance = instance
+        self.gate = Gate(instance or "")
 
-    async def find(self, instance: Instance, incident_id: str) -> Row | None:
-        def look() -> Row | None:
-            return self._row(incident_id) if incident_id in self._world.rows else None
+    async def find(self, incident: Incident, step: int, record: Record | None = None) -> Reached | None:
+        def look() -> Reached | None:
+            there = (incident.id, step) in self._world.reached if step else incident.id in self._world.rows
+            return self._row(incident.id, step) if there else None
 
-        row: Row | None = await self._world.ask(look, self.REFUSED, self.LOST)
+        row: Reached | None = await self._world.ask(look, self.REFUSED, self.LOST)
         return row
 
-    async def create(self, instance: Instance, incident_id: str, fields: dict[str, str]) -> Row:
-        def effect() -> Row:
-            self._world.rows.append(incident_id)
-            assert self._world.now() >= self._world.not_before.get(incident_id, 0), "it was snoozed"
-            return self._row(incident_id)
+    async def create(self, attempt: Attempt) -> Reached:
+        id_, step = attempt.incident.id, attempt.step
 
-        row: Row = await self._world.ask(effect, self.REFUSED, self.LOST, SERVICENOW_FINISHES)
+        def effect() -> Reached:
+            if step:
+                self._world.reached.append((id_, step))
+            else:
+                self._world.rows.append(id_)
+                assert self._world.now() >= self._world.not_before.get(id_, 0), "it was snoozed"
+            return self._row(id_, step)
+
+        row: Reached = await self._world.ask(effect, self.REFUSED, self.LOST, SERVICENOW_FINISHES)
         return row
 
-    def link(self, instance: Instance, row: Row) -> str:
-        return f"{instance.url}/{row.sys_id}"
+    async def update(self, attempt: Attempt, record: Record, news: Sequence[News]) -> str:
+        id_, step = attempt.incident.id, attempt.step
 
-    def _row(self, incident_id: str) -> Row:
-        return Row(incident_id, f"INC{incident_id[-6:]}")
+        def effect() -> str:
+            self._world.told.append((id_, step, tuple(one.seq for one in news)))
+            return "noted"
+
+        done: str = await self._world.ask(effect, self.REFUSED, self.LOST, SERVICENOW_FINISHES)
+        return done
+
+    def _row(self, id_: str, step: int) -> Reached:
+        told = [seqs[-1] for whose, where, seqs in self._world.told if (whose, where) == (id_, step)]
+        closed = id_ in self._world.closed_by_hand
+        return Reached(f"{step}{id_[1:]}", f"INC{id_[-6:]}", f"https://x/{id_}", max(told, default=0), closed)
+
+
+class WebhookOutside(ServiceNowOutside):
+    """It cannot be looked at, and knows what it is sent again."""
+
+    kind, wants = WEBHOOK, ()
+    grace = timedelta(0)
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.gate = Gate("webhook")
+
+    async def find(self, incident: Incident, step: int, record: Record | None = None) -> Reached | None:
+        return None

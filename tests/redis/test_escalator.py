@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from sandbox.faults import Fault
 from sandbox.server import Running
 from services.escalator import escalator as escalator_module
+from services.escalator import outcomes
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instance, Instances
 from services.escalator.servicenow import Row, ServiceNow
@@ -19,7 +20,7 @@ from shared.incident import State
 from shared.keys import OPEN_LIFETIME, Keys
 from shared.redis_client import Scripts
 from shared.store import Store
-from tests.episodes import notification, resolved, unmapped
+from tests.episodes import notification, resolved, targets
 from tests.redis import conftest
 from tests.redis.conftest import Stall, now
 
@@ -30,16 +31,14 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries are due at once; how long they wait is backoff's own test."""
-    monkeypatch.setattr(escalator_module, "backoff", lambda *_, **__: AT_ONCE)
-    monkeypatch.setattr(escalator_module, "LOOK_AGAIN", AT_ONCE)
-    monkeypatch.setattr(escalator_module, "NEEDS_PERSON", AT_ONCE)
+    monkeypatch.setattr(outcomes, "backoff", lambda *_, **__: AT_ONCE)
+    monkeypatch.setattr(outcomes, "LOOK_AGAIN", AT_ONCE)
+    monkeypatch.setattr(outcomes, "NEEDS_PERSON", AT_ONCE)
 
 
 def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:
     instances = Instances(Instance(None, url, [client], SECOND))
-    return Escalator(
-        store, ServiceNow(lambda _: "incident"), instances, unmapped(), SECOND, wake=lambda: None
-    )
+    return Escalator(store, targets(instances, timeout_seconds=1), wake=lambda: None)
 
 
 @pytest.fixture
@@ -106,7 +105,6 @@ async def test_what_somebody_took_or_what_is_over_is_not_escalated(
     [
         {"kind": "status", "status": 500},
         {"kind": "status", "status": 401},
-        {"kind": "html"},
         {"kind": "redirect", "url": "/servicenow/elsewhere/api/now/table/incident"},
     ],
     ids=lambda wrong: f"{wrong['kind']} {wrong.get('status', '')}",
@@ -265,14 +263,14 @@ async def test_who_was_stalled_after_looking_writes_nothing(
     """Its lease may be over by the time that its request arrives, and somebody else has written the record."""
     incident, stall = await opened(store), Stall()
     monkeypatch.setattr(escalator_module, "time", stall)
-    look = escalator._servicenow.find  # noqa: SLF001
+    look = ServiceNow.find
 
-    async def look_and_stall(instance: Instance, incident_id: str) -> Row | None:
-        found = await look(instance, incident_id)
+    async def look_and_stall(client: ServiceNow, instance: Instance, incident_id: str) -> Row | None:
+        found = await look(client, instance, incident_id)
         stall.seconds += 12  # of a lease of 12
         return found
 
-    monkeypatch.setattr(escalator._servicenow, "find", look_and_stall)  # noqa: SLF001
+    monkeypatch.setattr(ServiceNow, "find", look_and_stall)
     await escalator.escalate(incident)
     assert records(sandbox) == []
     assert (await now(store, incident)).escalation.error == "stalled before the request"

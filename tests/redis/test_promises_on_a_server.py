@@ -8,6 +8,7 @@ it is not escalated before its time; acknowledged, not before that is taken back
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
@@ -29,7 +30,7 @@ from structlog.testing import capture_logs
 
 from services.escalator import escalator as escalator_module
 from services.escalator.escalator import Escalator
-from services.escalator.instances import Instance, Instances
+from services.escalator.targets import Targets
 from services.notifier import courier as courier_module
 from services.notifier import notifier as notifier_module
 from services.notifier.appearance import Appearance
@@ -55,10 +56,11 @@ from shared.due_times import DueTimes
 from shared.incident import Incident
 from shared.keys import Keys, slack_queue
 from shared.links import AckLinks
+from shared.notification import SERVICENOW, SLACK, WEBHOOK, PlannedStep
 from shared.redis_client import Scripts, StoreUnavailableError, connect
 from shared.store import Store
 from shared.stream import Entry
-from tests.episodes import MINUTE, NOON, alert, notification, resolved, unmapped
+from tests.episodes import MINUTE, NOON, alert, notification, resolved
 from tests.faults.conftest import many
 from tests.redis.outside import (
     SECOND,
@@ -67,6 +69,7 @@ from tests.redis.outside import (
     ServiceNowOutside,
     ShiftedScripts,
     SlackOutside,
+    WebhookOutside,
     Worker,
     World,
 )
@@ -79,6 +82,16 @@ PACE = Pace(timedelta(hours=1), 1)
 RULES = Rules(Flapping(2, timedelta(hours=1), frozenset()), ack_timeout=2 * MINUTE)
 OUTCOME = st.sampled_from(["answered", "answered", "slow", "lost", "refused", "late", "dies", "dies late"])
 OUTCOMES = st.lists(OUTCOME, max_size=3)
+CALL = PlannedStep(offset=-30 * SECOND, target=SLACK, mention=("<!here>",))
+STEPS = [
+    (),
+    (CALL, PlannedStep(offset=MINUTE, target=WEBHOOK)),
+    (PlannedStep(offset=MINUTE, target=SERVICENOW, instance="infra"),),
+]
+AT_INFRA = 1
+"""Which step that is, wherever it is one."""
+
+WORTH_TELLING = ("acknowledged", "unacknowledged", "lapsed", "resolved", "superseded", "expired")
 BLIND, BLIND_IN_THREAD = "cannot_look_for_message", "cannot_look_for_reply"
 ANY = st.integers(0, 997)
 """Chooses one of however many there are. Ids are random, their order is not."""
@@ -98,7 +111,7 @@ class Promises(RuleBasedStateMachine):
         self.template = template
         self.url = url
         self.accepted: list[str] = []
-        self.answered_in_time: set[str] = set()
+        self.stopped: set[tuple[str, int]] = set()
         self.closed: set[str] = set()
         self.episodes = Counter[str]()
         self.acked: set[tuple[str, str]] = set()
@@ -143,9 +156,12 @@ class Promises(RuleBasedStateMachine):
 
     @property
     def escalator(self) -> Escalator:
-        servicenow: Any = ServiceNowOutside(self.world)
-        instances = Instances(Instance(None, "https://x", (), TIMEOUT))
-        return Escalator(self.store, servicenow, instances, unmapped(), TIMEOUT, wake=lambda: None)
+        outside = (
+            ServiceNowOutside(self.world),
+            ServiceNowOutside(self.world, "infra"),
+            WebhookOutside(self.world),
+        )
+        return Escalator(self.store, Targets(outside), wake=lambda: None)
 
     async def begin(
         self,
@@ -195,13 +211,18 @@ class Promises(RuleBasedStateMachine):
 
     # What comes in
 
-    @rule(group=st.sampled_from("ab"), wait=st.sampled_from([0, 60, None]), anew=st.integers(0, 4))
-    def fire(self, group: str, wait: int | None, anew: int) -> None:
+    @rule(
+        group=st.sampled_from("ab"),
+        wait=st.sampled_from([0, 60, None]),
+        anew=st.integers(0, 4),
+        steps=st.sampled_from(STEPS),
+    )
+    def fire(self, group: str, wait: int | None, anew: int, steps: tuple[PlannedStep, ...] = ()) -> None:
         self.episodes[group] += anew == 0
         started = NOON + 2 * self.episodes[group] * MINUTE
         deadline = None if wait is None else wait * SECOND
-        step = self.do(self.store.receive(notification(alert("x", started), group=group, wait=deadline)))
-        self.remember(step)
+        given = notification(alert("x", started), group=group, wait=deadline, steps=steps)
+        self.remember(self.do(self.store.receive(given)))
 
     @rule(group=st.sampled_from("ab"), rarely=st.integers(0, 3))
     def resolve(self, group: str, rarely: int) -> None:
@@ -221,21 +242,28 @@ class Promises(RuleBasedStateMachine):
     @rule(number=ANY)
     def acknowledge(self, number: int) -> None:
         id_ = self.chosen(number)
-        doubt = self.do(self.incident(id_)).escalation.doubt_until
+        before = self.do(self.incident(id_))
         step = self.do(self.store.apply(id_, Acknowledge("Ada", "link")))
-        if step.reason is Reason.ACKNOWLEDGED:
-            self.world.not_before.pop(id_, None)
-        if step.reason is Reason.ACKNOWLEDGED and doubt is None:
-            self.answered_in_time.add(id_)
+        if step.reason is not Reason.ACKNOWLEDGED:
+            return
+        self.world.not_before.pop(id_, None)
+        left = [one for one in before.steps if not (before.record_of(one) or before.effort(one).doubt_until)]
+        self.stopped |= {(id_, one) for one in left}
 
     @precondition(lambda self: self.accepted)
     @rule(number=ANY)
     def take_an_acknowledgement_back(self, number: int) -> None:
-        taken = [id_ for id_ in self.accepted if id_ in self.answered_in_time] or self.accepted
+        taken = sorted({id_ for id_, _ in self.stopped}) or self.accepted
         id_ = taken[number % len(taken)]
         step = self.do(self.store.apply(id_, Unacknowledge("Bob", "link")))
         if step.reason is Reason.UNACKNOWLEDGED:
-            self.answered_in_time.discard(id_)
+            self.stopped = {one for one in self.stopped if one[0] != id_}
+
+    @precondition(lambda self: self.accepted)
+    @rule(number=ANY, rarely=st.integers(0, 2))
+    def somebody_closes_the_record(self, number: int, rarely: int) -> None:
+        if not rarely:
+            self.world.closed_by_hand.add(self.chosen(number))
 
     @precondition(lambda self: self.accepted)
     @rule(number=ANY, seconds=st.sampled_from([65, 300]))
@@ -429,12 +457,20 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def at_most_one_record_each(self) -> None:
-        assert all(count == 1 for count in Counter(self.world.rows).values())
+        at_infra = [id_ for id_, step in self.world.reached if step == AT_INFRA]
+        for rows in (self.world.rows, at_infra):
+            assert all(count == 1 for count in Counter(rows).values())
 
     @invariant()
-    def who_was_answered_in_time_is_not_escalated(self) -> None:
-        taken = self.answered_in_time & set(self.world.rows)
-        assert not taken - self.lapsed()
+    def no_step_is_taken_that_an_acknowledgement_has_stopped(self) -> None:
+        taken = {(id_, 0) for id_ in self.world.rows} | set(self.world.reached)
+        lapsed = self.lapsed()
+        assert not {one for one in self.stopped & taken if one[0] not in lapsed}
+
+    @invariant()
+    def a_record_is_told_everything_once(self) -> None:
+        told = Counter((id_, step, seq) for id_, step, seqs in self.world.told for seq in seqs)
+        assert all(count == 1 for count in told.values())
 
     def lapsed(self) -> set[str]:
         return {entry.incident_id for entry in self.do(self.events()) if entry.type == EventType.LAPSED}
@@ -486,13 +522,26 @@ class Promises(RuleBasedStateMachine):
             incident = await self.incident(id_)
             assert incident.is_shown
             self.check_messages(incident, told[id_])
-            assert not incident.awaits_escalation
+            assert not incident.attention_due
             assert (incident.record is not None) == (id_ in self.world.rows), incident
+            for step in incident.steps[1:]:
+                assert (incident.record_of(step) is not None) == ((id_, step) in self.world.reached), incident
+            await self.check_news(incident)
         shown = {id_: revision for _, id_, revision in self.world.messages}
         for id_, revision in shown.items():
             assert revision == (await self.incident(id_)).revision, "the message shows the past"
         twice = Counter((id_, note) for id_, told in self.world.replies for note in told)
         assert {id_ for (id_, _), count in twice.items() if count > 1} <= self.blind(BLIND_IN_THREAD)
+
+    async def check_news(self, incident: Incident) -> None:
+        """Whatever happened since its record was written stands there, but where a person had closed it."""
+        if incident.record is None or incident.id in self.world.closed_by_hand:
+            return
+        told = {seq for id_, step, seqs in self.world.told if (id_, step) == (incident.id, 0) for seq in seqs}
+        events = [one for one in await self.events() if one.incident_id == incident.id]
+        begun = next(position for position, one in enumerate(events) if _is_record(one))
+        worth = {int(one.text("version")) for one in events[begun:] if one.type in WORTH_TELLING}
+        assert worth <= told
 
     def check_messages(self, incident: Incident, count: int) -> None:
         """One, but where Slack would not let us look for minutes: then the log says that there may be another."""
@@ -505,6 +554,11 @@ class Promises(RuleBasedStateMachine):
 
     def blind(self, event: str) -> set[str]:
         return {line["incident"] for line in self.logs if line["event"] == event}
+
+
+def _is_record(event: Entry) -> bool:
+    data = json.loads(event.text("data"))
+    return event.type == EventType.ESCALATED and not data.get("step") and event.text("reason") == "escalated"
 
 
 def _reply_with_its_notes(incident: Incident) -> dict[str, Any]:

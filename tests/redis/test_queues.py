@@ -19,7 +19,8 @@ from services.escalator.escalator import Escalator
 from services.escalator.instances import Instances
 from services.escalator.mapping import Mappings
 from services.escalator.queues import Queues
-from services.escalator.servicenow import ServiceNow
+from services.escalator.servicenow_target import servicenow_targets
+from services.escalator.targets import Targets
 from shared.commands import Acknowledge
 from shared.config import ServiceNowConfig
 from shared.due_times import DueTimes, Poller
@@ -52,15 +53,10 @@ class Replica:
         self.scripts = scripts
         store, self.instances = Store(scripts), Instances.of(self.config, scripts)
         self.wake, self.stopping = asyncio.Event(), asyncio.Event()
-        escalator = Escalator(
-            store,
-            ServiceNow(lambda _: "incident"),
-            self.instances,
-            Mappings(self.config, lambda _: ""),
-            self.config.timeout,
-            self.wake.set,
-        )
-        self.queues = Queues(scripts, store, escalator, self.instances, KEYS)
+        mappings = Mappings(self.config, lambda _: "")
+        targets = Targets(servicenow_targets(self.config, self.instances, mappings))
+        escalator = Escalator(store, targets, self.wake.set)
+        self.queues = Queues(scripts, store, escalator, targets, KEYS)
         self._pollers = [
             Poller(
                 DueTimes(scripts, KEYS.deadlines),
@@ -70,7 +66,7 @@ class Replica:
                 concurrency=16,
                 woken=self.wake,
             ),
-            *self.queues.pollers(self.stopping, self.config.concurrency_per_instance),
+            *self.queues.pollers(self.stopping),
         ]
 
     async def run(self) -> None:

@@ -9,16 +9,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.server import Running
-from services.escalator import escalator as escalator_module
+from services.escalator import outcomes
 from services.escalator.escalator import Escalator
 from services.escalator.gate import Gate
 from services.escalator.instances import Instance, Instances, http_client
-from services.escalator.servicenow import ServiceNow
 from services.escalator.tls import ssl_context
 from shared.config import Patience
 from shared.config_access import AccessConfig
 from shared.store import Store
-from tests.episodes import unmapped
+from tests.episodes import targets
 from tests.faults.conftest import FULL
 from tests.redis.conftest import now, opened
 
@@ -52,7 +51,7 @@ class BreakingProxy:
         answering = asyncio.create_task(self._answer(there, writer))
         with suppress(OSError):
             while data := await reader.read(65536):
-                if data.startswith((b"GET", b"POST")):
+                if data.startswith((b"GET", b"POST", b"PATCH")):
                     self._asked = data.split(b" ")[0]
                 back.write(data)
         answering.cancel()
@@ -88,15 +87,13 @@ async def proxy(sandbox: Running) -> AsyncIterator[tuple[BreakingProxy, int]]:
 async def escalator(
     store: Store, proxy: tuple[BreakingProxy, int], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Escalator]:
-    monkeypatch.setattr(escalator_module, "backoff", lambda *_, **__: AT_ONCE)
-    monkeypatch.setattr(escalator_module, "LOOK_AGAIN", AT_ONCE)
+    monkeypatch.setattr(outcomes, "backoff", lambda *_, **__: AT_ONCE)
+    monkeypatch.setattr(outcomes, "LOOK_AGAIN", AT_ONCE)
     url = f"http://127.0.0.1:{proxy[1]}/servicenow/main"
     access = AccessConfig.model_validate({"username": "ackstream", "password": "sandbox"})
     async with http_client(access, Patience(1, 1, 1), ssl_context(access)) as client:
         instances = Instances(Instance(None, url, [client], SECOND, gate=Patient("")))
-        yield Escalator(
-            store, ServiceNow(lambda _: "incident"), instances, unmapped(), SECOND, wake=lambda: None
-        )
+        yield Escalator(store, targets(instances, timeout_seconds=1), wake=lambda: None)
 
 
 async def until_recorded(escalator: Escalator, store: Store, incident: str) -> int:

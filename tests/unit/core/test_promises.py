@@ -126,9 +126,10 @@ class Promises(RuleBasedStateMachine):
         if dice > 1:
             return
         id_ = self.one_that_waits(data)
-        before = self.incidents[id_].escalation
+        before = self.incidents[id_]
+        unclaimed = before.record is None and before.escalation.doubt_until is None
         step = self.apply(id_, Acknowledge("anna", "link"))
-        if step.reason is Reason.ACKNOWLEDGED and before.doubt_until is None:
+        if step.reason is Reason.ACKNOWLEDGED and unclaimed:
             self.acknowledged_unclaimed.add(id_)
 
     @precondition(lambda self: self.incidents)

@@ -8,7 +8,9 @@ import pytest
 from shared.commands import (
     Acknowledge,
     BeginDelivery,
+    CallAgain,
     Claim,
+    ClaimUpdate,
     Command,
     Delivered,
     DeliveryFailed,
@@ -22,6 +24,7 @@ from shared.commands import (
     MessageGone,
     NotesTold,
     Reason,
+    RecordUpdated,
     RecordWritten,
     Repost,
     Resolve,
@@ -31,6 +34,7 @@ from shared.commands import (
     Stage,
     Step,
     Unacknowledge,
+    UpdateFailed,
 )
 from shared.episodes import LATE_WINDOW, SKEW
 from shared.incident import Incident, Record, State
@@ -94,6 +98,11 @@ COMMANDS: dict[str, Command] = {
     "lapse": Lapse(),
     "notes told": NotesTold("n1", 1, "1.1"),
     "digested": Digested("s1", "C1"),
+    "call again": CallAgain(1),
+    "claim update": ClaimUpdate("w2", LEASE, GRACE),
+    "record updated": RecordUpdated("w1", 3),
+    "update failed": UpdateFailed("w1", "answered 500", SECOND),
+    "claim step 1": Claim("w2", LEASE, GRACE, step=1),
 }
 TABLE = """
                    | open            | acknowledged         | escalating             | escalated         | resolved           | superseded         | expired
@@ -101,7 +110,7 @@ fire the same      | repeated        | repeated             | repeated          
 fire a new episode | new_episode     | new_episode          | new_episode            | new_episode       | reopened           | reopened           | reopened
 resolve            | resolved        | resolved             | resolved               | resolved          | already_resolved   | already_resolved   | already_resolved
 expire             | still_owed      | expired              | still_owed             | expired           | already_closed     | already_closed     | already_closed
-acknowledge        | acknowledged    | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
+acknowledge        | acknowledged    | already_acknowledged | escalation_in_progress | acknowledged      | already_closed     | already_closed     | already_closed
 claim              | claimed         | already_acknowledged | claimed_by_another     | already_escalated | already_closed     | already_closed     | already_closed
 record written     | escalated       | escalated            | escalated              | already_escalated | escalated          | escalated          | escalated
 escalation failed  | lease_lost      | lease_lost           | escalation_failed      | lease_lost        | lease_lost         | lease_lost         | lease_lost
@@ -109,13 +118,18 @@ begin delivery     | delivery_begun  | delivery_begun       | delivery_begun    
 delivered          | delivered       | delivered            | delivered              | delivered         | delivered          | delivered          | delivered
 delivery failed    | lease_lost      | lease_lost           | lease_lost             | lease_lost        | lease_lost         | lease_lost         | lease_lost
 retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry | nothing_to_retry
-un-acknowledge     | not_acknowledged | unacknowledged       | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
+un-acknowledge     | not_acknowledged | unacknowledged       | escalation_in_progress | not_acknowledged  | already_closed     | already_closed     | already_closed
 snooze             | snoozed          | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
 escalate now       | escalation_asked | already_acknowledged | escalation_in_progress | already_escalated | already_closed     | already_closed     | already_closed
 resolve by hand    | resolved_by_hand | resolved_by_hand     | resolved_by_hand       | resolved_by_hand  | already_closed     | already_closed     | already_closed
 lapse              | not_lapsed       | not_lapsed           | not_lapsed             | not_lapsed        | not_lapsed         | not_lapsed         | not_lapsed
 notes told         | already_noted    | already_noted        | already_noted          | already_noted     | already_noted      | already_noted      | already_noted
 digested           | digested         | digested             | digested               | digested          | digested           | digested           | digested
+call again         | not_due          | not_due              | not_due                | not_due           | not_due            | not_due            | not_due
+claim update       | already_updated  | already_updated      | already_updated        | already_updated   | already_updated    | already_updated    | already_updated
+record updated     | already_updated  | already_updated      | already_updated        | already_updated   | already_updated    | already_updated    | already_updated
+update failed      | lease_lost       | lease_lost           | lease_lost             | lease_lost        | lease_lost         | lease_lost         | lease_lost
+claim step 1       | not_due          | not_due              | not_due                | not_due           | not_due            | not_due            | not_due
 """
 ROWS = [[cell.strip() for cell in line.split("|")] for line in TABLE.strip("\n").splitlines()]
 CASES = [

@@ -10,7 +10,8 @@ from sandbox.server import Running, running
 from sandbox.servicenow import ServiceNow as Outside
 from sandbox.world import World
 from services.escalator.instances import Instances
-from services.escalator.servicenow import EscalationError, ServiceNow
+from services.escalator.servicenow import ServiceNow
+from services.escalator.target import EscalationError
 from shared.config import ServiceNowConfig
 from tests.episodes import incident_id
 

@@ -11,8 +11,9 @@ import pytest
 from sandbox.faults import Fault
 from sandbox.server import Running, running
 from services.escalator.instances import Instances
-from services.escalator.servicenow import EscalationError, ServiceNow
+from services.escalator.servicenow import ServiceNow
 from services.escalator.signing_in import NotAskedError, Tokens
+from services.escalator.target import EscalationError
 from shared.config import ServiceNowConfig
 from tests.episodes import incident_id
 

@@ -15,7 +15,8 @@ import trustme
 
 from sandbox.server import Running, running
 from services.escalator.instances import Instances
-from services.escalator.servicenow import EscalationError, ServiceNow
+from services.escalator.servicenow import ServiceNow
+from services.escalator.target import EscalationError
 from services.escalator.tls import CertificateError, ssl_context
 from shared.config import ServiceNowConfig
 from shared.config_access import AccessConfig
