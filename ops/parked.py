@@ -1,8 +1,8 @@
-"""`ackstream parked`: incidents whose message or record does not come through, and storms whose digest does not, with the last error
-and the next try."""
+"""`ackstream parked`: incidents whose message or record does not come through, records that cannot be told what happened since, and
+storms whose digest does not come through, with the last error and the next try."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -10,17 +10,17 @@ from ops.timeline import moment
 from shared.commands import Reason, Retry, Stage
 from shared.incident import Effort, Incident
 from shared.keys import Keys
+from shared.notification import SLACK
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.storms import Storm, Storms
 
 PAGE = 500
-TARGETS = {Stage.DELIVERY: "slack", Stage.ESCALATION: "servicenow"}
 
 
 @dataclass(frozen=True)
 class Parked:
-    """`incident`: or the storm whose digest it is. `stage`: `slack` or `servicenow`. `needs_person`: it will not heal by itself; else it is only being retried."""
+    """`incident`: or the storm whose digest it is. `stage`: `slack`, `servicenow` or `webhook`. `needs_person`: it will not heal by itself; else it is only being retried."""
 
     incident: str
     title: str
@@ -74,20 +74,29 @@ async def _waiting(scripts: Scripts, keys: Keys) -> AsyncIterator[Incident]:
 
 
 def _of(incident: Incident) -> list[Parked]:
-    efforts: dict[Stage, Effort] = {Stage.DELIVERY: incident.delivery, Stage.ESCALATION: incident.escalation}
     return [
         Parked(
             incident.id,
             incident.facts.title,
-            TARGETS[stage],
+            stage,
             effort.parked,
             effort.attempts,
-            effort.error,
+            what + effort.error,
             effort.due,
         )
-        for stage, effort in efforts.items()
+        for stage, what, effort in _efforts(incident)
         if effort.error
     ]
+
+
+def _efforts(incident: Incident) -> Iterator[tuple[str, str, Effort]]:
+    """Where each leads, and what it is about, where that is not a message or a record that is still missing."""
+    yield SLACK, "", incident.delivery
+    for step in incident.steps:
+        target, _ = incident.target_of(step)
+        yield target, "", incident.effort(step)
+        if record := incident.record_of(step):
+            yield record.target, f"telling {record.number}: ", record.update
 
 
 def _digest(storm: Storm) -> Parked:

@@ -24,19 +24,10 @@ from services.escalator.servicenow_answers import (
 )
 from services.escalator.signing_in import NotAskedError
 from services.escalator.target import EscalationError
-from services.escalator.trouble import trouble_of
+from services.escalator.trouble import NOT_SENT, trouble_of
 from shared.identity import is_incident_id
 
 __all__ = ["Row", "Seen", "ServiceNow"]
-
-NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
-"""The only failures after which the request surely did not arrive."""
 
 PAGE = 100
 """Rows of one answer to a search."""

@@ -12,6 +12,7 @@ import httpx
 
 from services.escalator.signing_in import retry_after
 from services.escalator.target import EscalationError
+from services.escalator.trouble import GATEWAY_LOST_IT
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,6 @@ class Seen:
     active: bool | None
     work_notes: str | None
 
-
-GATEWAY_LOST_IT = (502, 504)
-"""A proxy in front gave up waiting; the server behind it may go on."""
 
 ASLEEP = " (is the instance asleep?)"
 """A hibernating developer instance answers 200 and HTML."""

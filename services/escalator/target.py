@@ -95,7 +95,8 @@ class Target(Protocol):
 
     @property
     def grace(self) -> timedelta:
-        """How long it may go on with a request whose sender has given up. Zero: it knows a request that is repeated."""
+        """How long it may go on with a request whose sender has given up. Zero: it knows a request that is repeated, so that a doubt
+        keeps nobody from asking again; and `find` says what to make of it once nobody wants to."""
 
     @property
     def wants(self) -> tuple[NewsKind, ...]:
