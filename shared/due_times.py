@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol, Self
 
 import structlog
 
@@ -27,6 +28,21 @@ class Due:
     next_in: timedelta | None
     """Until the earliest entry that is left, zero if it is due already; None: nothing is waiting."""
 
+    @classmethod
+    def of(cls, reply: list[bytes]) -> Self:
+        """What lease.lua and its like answer."""
+        now, following, *ids = reply
+        next_in = timedelta(milliseconds=max(0.0, float(following) - int(now))) if following else None
+        return cls(tuple(id_.decode() for id_ in ids), next_in)
+
+
+class Source(Protocol):
+    """Where a poller has its incidents from."""
+
+    async def lease(self, limit: int) -> Due:
+        """Those that are due, for this one alone. Should it die over one, that comes again. Raises StoreUnavailableError."""
+        ...
+
 
 class DueTimes:
     """`age`: how long after its moment in the set an incident is due."""
@@ -38,10 +54,7 @@ class DueTimes:
 
     async def lease(self, limit: int) -> Due:
         times = [round(span.total_seconds() * 1000) for span in (LEASE, self._age)]
-        reply = await self._scripts.run(_LEASE, [self._key], [limit, *times])
-        now, following, *ids = reply
-        next_in = timedelta(milliseconds=max(0.0, float(following) - int(now))) if following else None
-        return Due(tuple(id_.decode() for id_ in ids), next_in)
+        return Due.of(await self._scripts.run(_LEASE, [self._key], [limit, *times]))
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ class Poller:
 
     def __init__(
         self,
-        due_times: DueTimes,
+        due_times: Source,
         handle: Callable[[str], Awaitable[None]],
         stopping: asyncio.Event,
         *,

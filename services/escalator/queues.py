@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
-from functools import partial
 
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instance, Instances
+from services.escalator.waiting import Waiting
 from shared import metrics
 from shared.chores import every
-from shared.due_times import LONGEST_NAP, Allowance, DueTimes, Poller
+from shared.due_times import LONGEST_NAP, Allowance, Poller
 from shared.incident import Incident
 from shared.keys import WAITING_LIFETIME, Keys
 from shared.redis_client import Script, Scripts, StoreUnavailableError
 from shared.store import Store
 
 COMES_BACK = timedelta(seconds=30)
-"""After which who waits is looked at again, should the queue have been lost, or a worker between queue and claim."""
+"""After which who waits is looked at again, should the queue have been lost."""
 
 TELL_WAITING = timedelta(seconds=5)
 
@@ -53,8 +53,8 @@ class Queues:
         for instance in self._instances.all:
             name = instance.gate.name
             yield Poller(
-                DueTimes(self._scripts, self._keys.escalations(name)),
-                partial(self._take, self._keys.escalations(name)),
+                Waiting(self._scripts, self._keys.escalations(name), self._keys.deadlines),
+                self._escalator.escalate,
                 stopping,
                 name=f"escalations {instance.gate.label}",
                 concurrency=concurrency,
@@ -79,11 +79,6 @@ class Queues:
         spans = [round(span / timedelta(milliseconds=1)) for span in (COMES_BACK, WAITING_LIFETIME)]
         place = round(due * 1000)
         return bool(await self._scripts.run(_ENQUEUE, keys, [incident.id, incident.version, place, *spans]))
-
-    async def _take(self, queue: str, incident_id: str) -> None:
-        """Out of the queue first: who comes to wait anew while we are at it must not be taken out with it."""
-        await self._scripts.execute("ZREM", queue, incident_id)
-        await self._escalator.escalate(incident_id)
 
 
 def _allowance(instance: Instance, concurrency: int) -> Callable[[], Awaitable[Allowance]]:
