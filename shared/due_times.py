@@ -59,10 +59,12 @@ class DueTimes:
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many may be in the works at once; when none may, how many seconds later it makes sense to ask again."""
+    """How many may be in the works at once; when none may, how many seconds later it makes sense to ask again. `new`: how many may
+    begin before it is asked again; None: all of them."""
 
     at_once: int
     wait: float = 0.0
+    new: int | None = None
 
 
 class Poller:
@@ -116,7 +118,7 @@ class Poller:
         if room <= 0:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             return 0
-        due = await self._due_times.lease(room)
+        due = await self._due_times.lease(room if allowed.new is None else min(room, allowed.new))
         for incident_id in due.ids:
             task = asyncio.create_task(self._one(incident_id))
             self._running.add(task)

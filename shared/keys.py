@@ -141,9 +141,18 @@ def slack_refusal(incident_id: str, version: str) -> str:
     return f"ackstream:slack-refusal:{incident_id}:{version}"
 
 
+_SERVICENOW = "{ackstream:servicenow}"
+"""What concerns instances lies together, too."""
+
+
 def servicenow_hold(instance: str) -> str:
     """String: present while the instance's own Retry-After forbids calls to it; it lives just as long."""
-    return f"ackstream:servicenow-hold:{instance}"
+    return f"{_SERVICENOW}:hold:{instance}"
+
+
+def servicenow_bucket(instance: str) -> str:
+    """String: Unix milliseconds at which all tokens of the instance are back; it lives until then."""
+    return f"{_SERVICENOW}:bucket:{instance}"
 
 
 def has_owner(key: str) -> bool:

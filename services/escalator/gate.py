@@ -9,6 +9,7 @@ import httpx
 import structlog
 
 from services.escalator.circuit import Circuit
+from services.escalator.rate import Rate
 from services.escalator.signing_in import NotAskedError, retry_after
 from shared import metrics
 from shared.backoff import LONGEST_RETRY_AFTER
@@ -33,13 +34,21 @@ class Hold:
 
 
 class Gate:
-    """`name`: the instance's, empty for the default one. `hold`: None where there is nobody to share it with."""
+    """`name`: the instance's, empty for the default one. `scripts`: None where there is nobody to share anything with.
+    `per_second`: calls, over all who share; zero: as many as come."""
 
-    def __init__(self, name: str, hold: Hold | None = None, circuit: Circuit | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        scripts: Scripts | None = None,
+        per_second: float = 0,
+        circuit: Circuit | None = None,
+    ) -> None:
         self.name = name
         self.label = name or "default"
         """For people."""
-        self._hold = hold
+        self.rate = Rate(scripts, name, per_second)
+        self._hold = Hold(scripts, name) if scripts else None
         self._circuit = circuit or Circuit()
         self._held_until = 0.0
         metrics.SERVICENOW_CIRCUIT.labels(self.label).set(0)

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
+from functools import partial
 
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instance, Instances
+from services.escalator.rate import Rate
 from services.escalator.waiting import Waiting
 from shared import metrics
 from shared.chores import every
@@ -54,7 +56,7 @@ class Queues:
             name = instance.gate.name
             yield Poller(
                 Waiting(self._scripts, self._keys.escalations(name), self._keys.deadlines),
-                self._escalator.escalate,
+                partial(self._attempt, instance.gate.rate),
                 stopping,
                 name=f"escalations {instance.gate.label}",
                 concurrency=concurrency,
@@ -80,11 +82,20 @@ class Queues:
         place = round(due * 1000)
         return bool(await self._scripts.run(_ENQUEUE, keys, [incident.id, incident.version, place, *spans]))
 
+    async def _attempt(self, rate: Rate, incident_id: str) -> None:
+        async with rate.attempt():
+            await self._escalator.escalate(incident_id)
+
 
 def _allowance(instance: Instance, concurrency: int) -> Callable[[], Awaitable[Allowance]]:
+    gate = instance.gate
+
     async def ask() -> Allowance:
-        if not instance.gate.wait:
-            await instance.gate.learn()
-        return Allowance(instance.gate.at_once(concurrency), min(instance.gate.wait, LONGEST_NAP))
+        if not gate.wait:
+            # Meanwhile whoever was handed out the last time begins, and has what was drawn for it.
+            await gate.learn()
+        if wait := gate.wait or await gate.rate.draw():
+            return Allowance(0, min(wait, LONGEST_NAP))
+        return Allowance(gate.at_once(concurrency), new=1 if gate.rate.limits else None)
 
     return ask
