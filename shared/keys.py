@@ -155,6 +155,16 @@ def servicenow_bucket(instance: str) -> str:
     return f"{_SERVICENOW}:bucket:{instance}"
 
 
+SILENCE_LIFETIME = timedelta(seconds=20)
+"""Told again every few seconds (services/escalator/queues.py), it outlives whoever tells it by no more than this."""
+
+
+def servicenow_silence(instance: str) -> str:
+    """String: Unix milliseconds since when the instance does not answer. Present while some escalator leaves it alone for that.
+    Lives SILENCE_LIFETIME."""
+    return f"{_SERVICENOW}:silence:{instance}"
+
+
 def has_owner(key: str) -> bool:
     """Whether `key` may be without a lifetime: somebody takes out of it what is over, or it belongs to the installation."""
     tag, _, name = key.partition("}:")

@@ -65,10 +65,12 @@ class Queues:
             )
 
     async def tell_waiting(self, stopping: asyncio.Event) -> None:
-        """For metrics. Every replica tells the same."""
-        await every(TELL_WAITING, self._count, stopping)
+        """For metrics, where every replica tells the same, and for people."""
+        await every(TELL_WAITING, self._tell, stopping)
 
-    async def _count(self) -> None:
+    async def _tell(self) -> None:
+        for instance in self._instances.all:
+            await instance.gate.tell_silence()
         for name, label in self._labels.items():
             try:
                 waiting = await self._scripts.execute("ZCARD", self._keys.escalations(name))
