@@ -16,7 +16,9 @@ from shared.redis_client import Scripts, connect
 from shared.store import Store
 from tests.servers import RedisServer
 
-settings.register_profile("ackstream", deadline=None)  # how long an example takes says something of the machine
+settings.register_profile(
+    "ackstream", deadline=None
+)  # how long an example takes says something of the machine
 settings.load_profile("ackstream")
 
 
