@@ -99,6 +99,8 @@ class Gate:
         """To whoever asks why incidents wait; to be told again well within SILENCE_LIFETIME."""
         if self._silence and self._circuit.is_open:
             await self._silence.tell(self._circuit.silent_for)
+            if not self._circuit.is_open:  # it has answered meanwhile, and what was told of that came first
+                await self._silence.end()
 
     async def _tell_change(self) -> None:
         is_open = self._circuit.is_open
