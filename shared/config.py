@@ -261,6 +261,14 @@ class ServiceNowConfig(RecordConfig, LivesConfig, AccessConfig):
         8,
         description="Calls that one instance gets at a time from each escalator; each has a session of its own there.",
     )
+    rate_per_instance: float = Field(
+        0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Calls a second that one instance gets over all escalators, on the long run; a record takes two. After a pause 20 "
+        "may come at once. 0: as many as `concurrency_per_instance` lets through.",
+    )
 
     @property
     def timeout(self) -> timedelta:

@@ -141,9 +141,28 @@ def slack_refusal(incident_id: str, version: str) -> str:
     return f"ackstream:slack-refusal:{incident_id}:{version}"
 
 
+_SERVICENOW = "{ackstream:servicenow}"
+"""What concerns instances lies together, too."""
+
+
 def servicenow_hold(instance: str) -> str:
     """String: present while the instance's own Retry-After forbids calls to it; it lives just as long."""
-    return f"ackstream:servicenow-hold:{instance}"
+    return f"{_SERVICENOW}:hold:{instance}"
+
+
+def servicenow_bucket(instance: str) -> str:
+    """String: Unix milliseconds at which all tokens of the instance are back; it lives until then."""
+    return f"{_SERVICENOW}:bucket:{instance}"
+
+
+SILENCE_LIFETIME = timedelta(seconds=20)
+"""Told again every few seconds (services/escalator/queues.py), it outlives whoever tells it by no more than this."""
+
+
+def servicenow_silence(instance: str) -> str:
+    """String: Unix milliseconds since when the instance does not answer. Present while some escalator leaves it alone for that.
+    Lives SILENCE_LIFETIME."""
+    return f"{_SERVICENOW}:silence:{instance}"
 
 
 def has_owner(key: str) -> bool:

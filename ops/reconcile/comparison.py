@@ -41,13 +41,14 @@ class Mend(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """A record as ServiceNow shows it. `instance`: None for the default one. `is_over`: resolved, closed or cancelled."""
+    """A record as ServiceNow shows it. `instance`: None for the default one. `is_over`: resolved, closed or cancelled; None: neither
+    state nor active is shown to us."""
 
     instance: str | None
     sys_id: str
     number: str
     correlation_id: str
-    is_over: bool
+    is_over: bool | None
     title: str = ""
     created_at: datetime | None = None
 
@@ -162,7 +163,7 @@ def _of_booked(incident: Incident, mine: Mine, there: Sequence[Row], ways: Ways)
             told = "closed in ServiceNow, and the incident goes on"
             by_hand = "acknowledge or resolve the incident"
             yield _difference(Kind.CLOSED_BY_HAND, incident, row, told, by_hand=by_hand, step=step)
-        elif record and row and incident.closure and not row.is_over and not _is_told_yet(record):
+        elif record and row and incident.closure and row.is_over is False and not _is_told_yet(record):
             yield _left_open(incident, row, ways, step)
 
 

@@ -59,7 +59,7 @@ class Mending:
         if record is None or found is None or found.is_closed:
             return False, "it is no longer as it was"
         if found.told >= record.news[-1].seq:
-            return False, "it was told before, and somebody has opened it again"
+            return False, "it was told of the end before: who opened it again may have meant it"
         now = (await self._store.load(incident.id)).now
         attempt = Attempt(incident, step, now, "", record.update, is_late=lambda: False)
         return True, f"{record.number}: {await target.update(attempt, record, record.news)}"

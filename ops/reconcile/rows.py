@@ -57,7 +57,7 @@ class Rows:
     async def open_ones(self, instance: Instance) -> AsyncIterator[Row]:
         """All that say whose they are. One may come twice. Raises as `among` does."""
         async for row in self._search(instance, "active=true^correlation_idISNOTEMPTY"):
-            if not row.is_over:
+            if row.is_over is False:
                 yield row
 
     async def is_there(self, instance: Instance, sys_id: str, correlation_id: str) -> bool:
@@ -89,22 +89,24 @@ class Rows:
                 return
 
     def _row(self, instance: Instance, fields: Mapping[str, str]) -> Row:
-        life = self._settings.life_for(instance.name)
-        # A resolved record of the table incident is still active.
-        is_over = fields.get("active") == "false" or fields.get("state") in (
-            *life.closed_states,
-            life.states.resolved,
-        )
         sys_id = fields.get("sys_id", "")
         return Row(
             instance.name,
             sys_id,
             fields.get("number") or sys_id,
             fields.get("correlation_id", ""),
-            is_over=is_over,
+            is_over=self._is_over(instance, fields),
             title=fields.get("short_description", ""),
             created_at=_moment(fields.get("sys_created_on", "")),
         )
+
+    def _is_over(self, instance: Instance, fields: Mapping[str, str]) -> bool | None:
+        active, state = fields.get("active"), fields.get("state")
+        if not (active or state):
+            return None
+        life = self._settings.life_for(instance.name)
+        # A resolved record of the table incident is still active.
+        return active == "false" or state in (*life.closed_states, life.states.resolved)
 
 
 def _moment(text: str) -> datetime | None:

@@ -7,7 +7,7 @@ asked for again.
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from services.escalator.gate import Gate, Hold
+from services.escalator.gate import Gate
 from services.escalator.target import Attempt, Found
 from services.escalator.vocabulary import Escalation
 from services.escalator.webhook import Receipt, Webhook
@@ -81,7 +81,7 @@ def webhook_targets(
     CertificateError."""
     if not settings.is_complete:
         return []
-    gate = Gate(NAME, Hold(scripts, NAME) if scripts else None)
+    gate = Gate(NAME, scripts)
     return [WebhookTarget(Webhook(settings, gate), settings, page_url, console_url)]
 
 

@@ -160,7 +160,7 @@ def test_where_records_are_closed_it_is_shown_with_the_states_that_are_configure
     assert code == 0
     (row,) = sandbox.world.servicenow.rows()
     assert (row["state"], row["close_code"]) == ("6", "Solution provided")
-    assert "INC0010001 is closed" in told(lines)["changing"][1]
+    assert told(lines)["changing"] == ["OK", "INC0010001 is closed"]
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -180,6 +180,31 @@ def test_a_table_without_correlation_id_is_not_written_to(sandbox: Running, tmp_
     assert (code, told(lines)["reading"][0]) == (1, "WRONG")
     assert "a search by correlation_id brings other records" in told(lines)["reading"][1]
     assert sandbox.world.servicenow.rows() == []
+
+
+def test_a_user_who_may_only_create_would_make_two_of_one(sandbox: Running, tmp_path: Path) -> None:
+    sandbox.world.servicenow.change(rights={"ackstream": ["create"]})
+    code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record")
+    assert code == 1
+    assert told(lines)["creating"][0] == "OK"
+    assert told(lines)["finding"][0] == "WRONG"
+    assert "INC0010001 is there, and is not found again by correlation_id" in " ".join(lines)
+    assert told(lines)["changing"][0] == "ADVICE"
+
+
+def test_columns_that_are_hidden_are_told(sandbox: Running, tmp_path: Path) -> None:
+    sandbox.world.servicenow.change(hidden=["number", "category"])
+    code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record", more=FIELDS)
+    assert code == 1
+    assert told(lines)["finding"][0] == "ADVICE"
+    assert any("category, kategorie: not taken, or not shown to us" in line for line in lines)
+
+
+def test_work_notes_that_are_hidden_are_told_where_they_matter(sandbox: Running, tmp_path: Path) -> None:
+    sandbox.world.servicenow.change(hidden=["work_notes"])
+    code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record", more=LIFE)
+    assert (code, told(lines)["changing"][0]) == (0, "ADVICE")
+    assert "work notes are not shown to the user" in told(lines)["changing"][1]
 
 
 def test_a_lost_answer_says_what_to_look_for(sandbox: Running, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ async def test_nobody_there_leaves_no_doubt(receiver: Receiver) -> None:
     assert (error.in_doubt, error.needs_person, str(error)) == (
         False,
         False,
-        "connection failed (ConnectError)",
+        "nobody listens there: check the URL, or the proxy",
     )
 
 

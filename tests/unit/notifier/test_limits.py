@@ -182,7 +182,7 @@ def assert_within_limits(arguments: dict[str, Any]) -> None:
         assert_harmless(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(incidents, looks, urls | st.none())
 def test_a_message_is_within_slacks_limits_and_has_no_markup_but_ours(
     incident: Incident, look: Look, ack_url: str | None
@@ -195,13 +195,13 @@ def test_a_message_is_within_slacks_limits_and_has_no_markup_but_ours(
     assert "\n" not in arguments["text"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(incidents, hostile, urls | st.none())
 def test_so_is_the_plain_message(incident: Incident, why: str, ack_url: str | None) -> None:
     assert_within_limits(plain_message(incident, why, ack_url))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(incidents, st.lists(hostile, max_size=40), looks)
 def test_a_template_that_prints_everything_at_length_is_cut_without_breaking_anything(
     incident: Incident, values: list[str], look: Look

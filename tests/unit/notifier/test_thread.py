@@ -232,7 +232,7 @@ notes = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(notes)
 def test_whatever_is_told_slack_takes_it_and_it_calls_nobody(told: list[Note]) -> None:
     text = text_of(*told)

@@ -32,7 +32,9 @@ LATER = DUE + MINUTE
 BOOKED = RECORD.sys_id
 
 
-def row(sys_id: str = BOOKED, *, over: bool = False, instance: str | None = None, id_: str = ID) -> Row:
+def row(
+    sys_id: str = BOOKED, *, over: bool | None = False, instance: str | None = None, id_: str = ID
+) -> Row:
     return Row(instance, sys_id, f"INC-{sys_id[0]}", id_, is_over=over, title="a record")
 
 
@@ -55,10 +57,19 @@ def found(incident: Incident, *rows: Row, ways: Ways = WAYS) -> list[tuple[Kind,
         (opened(wait=None), []),
         (escalated(), [row()]),
         (resolved(), [row(over=True)]),
+        (resolved(), [row(over=None)]),
         (escalated(), [row(), row("b" * 32, over=True)]),
         (escalated(), [row(), row("c" * 32, id_=incident_id(2))]),
     ],
-    ids=["waiting", "without on-call", "escalated", "over", "a second one that is closed", "somebody else's"],
+    ids=[
+        "waiting",
+        "without on-call",
+        "escalated",
+        "over",
+        "nobody can see",
+        "a second one that is closed",
+        "somebody else's",
+    ],
 )
 def test_what_agrees(incident: Incident, rows: list[Row]) -> None:
     assert found(incident, *rows) == []
