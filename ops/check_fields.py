@@ -10,6 +10,7 @@ from services.escalator.vocabulary import NAMES, Escalation, vocabulary
 from shared.config import ServiceNowConfig
 from shared.config_errors import Path, Problem, dotted
 from shared.config_file import LoadedConfig
+from shared.config_life import LifeConfig
 from shared.incident import Incident, Message
 from shared.template_environment import UnusableTemplateError
 
@@ -28,7 +29,7 @@ def field_problems(loaded: LoadedConfig, file: str, samples: Mapping[str, Incide
 
 
 def _of_templates(settings: ServiceNowConfig, samples: Mapping[str, Incident]) -> Iterator[tuple[Path, str]]:
-    for path, sources in _blocks(settings).items():
+    for path, sources in (_blocks(settings) | _endings(settings)).items():
         for field, source in sources.items():
             for message in _of_template(source, settings.longest(field), samples):
                 yield (*path, field), message
@@ -40,6 +41,14 @@ def _blocks(settings: ServiceNowConfig) -> dict[Path, dict[str, str]]:
     for name, fields in settings.fields_by_instance.items():
         blocks[*SERVICENOW, "fields_by_instance", name] = fields
     return blocks
+
+
+def _endings(settings: ServiceNowConfig) -> dict[Path, dict[str, str]]:
+    """What records say of the end of their incidents."""
+    lives: dict[Path, LifeConfig] = {SERVICENOW: settings}
+    for name, life in settings.life_by_instance.items():
+        lives[*SERVICENOW, "life_by_instance", name] = life
+    return {path: {"close_notes": life.close_notes} for path, life in lives.items()}
 
 
 def _of_template(source: str, longest: int, samples: Mapping[str, Incident]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from shared.commands import Flapping, Rules
 from shared.config_access import AccessConfig
+from shared.config_life import LivesConfig
 from shared.config_record import RecordConfig
 from shared.config_routes import Match, Mention
 from shared.config_section import Section, distinct, lower
@@ -219,7 +220,7 @@ class Patience:
     read: float
 
 
-class ServiceNowConfig(RecordConfig, AccessConfig):
+class ServiceNowConfig(RecordConfig, LivesConfig, AccessConfig):
     instance_url: BaseUrl | None = Field(
         None,
         description="Base URL of the instance, `https://dev12345.service-now.com`. Required when on-call is enabled.",

@@ -14,6 +14,7 @@ from shared.config_access import CREDENTIALS, NEEDED
 from shared.config_draft import Draft, draft
 from shared.config_errors import ConfigError, Problem, dotted, in_line_order, shown
 from shared.config_keys import KEYS, is_secret, told_unknown
+from shared.config_states import LIVES, state_problems
 from shared.config_values import is_private_enough
 from shared.config_variables import Variables
 
@@ -32,7 +33,7 @@ SERVICENOW = ("oncall", "servicenow")
 INSTANCES = (*SERVICENOW, "other_instance_urls")
 ADDRESSEES = tuple((*SLACK, key) for key in ("routes", "mention", "fallback_channel_id"))
 ACCESS = (*SERVICENOW, "access_by_instance")
-BY_INSTANCE = (ACCESS, (*SERVICENOW, "fields_by_instance"), (*SERVICENOW, "table_by_instance"))
+BY_INSTANCE = (ACCESS, LIVES, (*SERVICENOW, "fields_by_instance"), (*SERVICENOW, "table_by_instance"))
 
 _SENTENCES = {
     "missing": "is required",
@@ -205,6 +206,7 @@ def _absence(written: Draft, variables: Variables, path: config_errors.Path) -> 
 def _contradictions(written: Draft) -> Iterator[Problem]:
     yield from _strangers(written)
     yield from _keys_alone(written)
+    yield from state_problems(written)
     urls: list[config_errors.Path] = [(*SERVICENOW, "instance_url")]
     urls += [(*INSTANCES, name) for name in _instances(written)]
     for path in urls:
@@ -302,10 +304,23 @@ def _advice(config: Config) -> Iterator[str]:
         yield "alert.slack.fallback_channel_id: is alert.slack.channel_id, whose own trouble cannot be told there"
     if config.oncall.provider != "servicenow":
         yield f"oncall.provider: Ackstream cannot escalate to {config.oncall.provider}; on-call is off"
+    yield from _without_a_close_code(config)
     if config.redis.insecure_skip_verify and config.redis.uses_tls:
         yield "redis.insecure_skip_verify: nobody checks whether it is your Redis that answers"
     if config.oncall.configured and not config.public_host:
         yield f"public_host: has no value, so acknowledge links lead to {config.ack_base_url}, which works on this machine only"
+
+
+def _without_a_close_code(config: Config) -> Iterator[str]:
+    servicenow = config.oncall.servicenow
+    for name in (None, *servicenow.other_instance_urls):
+        life = servicenow.life_for(name)
+        if life.on_resolve == "state" and not life.close_code:
+            where = f" for the instance {name}" if name else ""
+            yield (
+                f"oncall.servicenow.close_code: has no value{where}, and on_resolve is state: as delivered, ServiceNow wants one to "
+                "resolve an incident"
+            )
 
 
 def _with_template(config: Config, path: Path) -> Config:

@@ -67,8 +67,10 @@ async def serve(service: Service, config: Config) -> None:
 async def page_urls(config: Config, redises: Redises) -> Callable[[Incident], str]:
     """The signed links to incidents' pages, where a field asks for them; otherwise nobody waits for Redis to have the keys."""
     settings = config.oncall.servicenow
-    sources = [settings.fields, *settings.fields_by_instance.values()]
-    if not any("ack_url" in source for fields in sources for source in fields.values()):
+    mapped = [settings.fields, *settings.fields_by_instance.values()]
+    sources = [source for fields in mapped for source in fields.values()]
+    sources += [life.close_notes for life in (settings, *settings.life_by_instance.values())]
+    if not any("ack_url" in source for source in sources):
         return lambda _: ""
     links = AckLinks(config.ack_base_url, await ack_keys(config, redises))
     return lambda incident: links.url(incident.id, expiry(incident))

@@ -1,9 +1,9 @@
-"""What has happened to an incident up to its escalation, a line each, from its current state alone. Pure."""
+"""What has happened to an incident up to its escalation, a line each, from its current state alone; and how it ended. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from shared.incident import Incident
+from shared.incident import Incident, State
 from shared.plain_text import one_line, shortened
 from shared.wording import lateness, span
 
@@ -13,24 +13,24 @@ MAX_ERROR = 200
 def course(incident: Incident, at: datetime) -> str:
     """As in `2026-03-01 03:00:00 UTC  2 alerts firing`; the oldest first, the escalation at `at` last."""
     told = sorted(_happenings(incident), key=lambda happening: happening[0])
-    lines = [f"{_clock(when)}  {what}" for when, what in told if when <= at]
-    return "\n".join([*lines, f"{_clock(at)}  {_escalation(incident, at)}"])
+    lines = [f"{clock(when)}  {what}" for when, what in told if when <= at]
+    return "\n".join([*lines, f"{clock(at)}  {_escalation(incident, at)}"])
 
 
 def _happenings(incident: Incident) -> Iterator[tuple[datetime, str]]:
     openings = len(incident.openings)
-    again = f", the {openings}. time since {_clock(incident.openings[0])}" if openings > 1 else ""
+    again = f", the {openings}. time since {clock(incident.openings[0])}" if openings > 1 else ""
     yield incident.opened_at, f"opened: {incident.facts.title or 'alert'}{again}"
     if incident.notifications > 1:
         firing = incident.firing_count
         yield incident.seen_at, f"notification {incident.notifications}, the latest: {firing} firing"
     if incident.snooze:
-        until = _clock(incident.snooze.until)
-        yield incident.snooze.at, f"snoozed by {_who(incident.snooze.by)} until {until}"
+        until = clock(incident.snooze.until)
+        yield incident.snooze.at, f"snoozed by {who(incident.snooze.by)} until {until}"
     if incident.haste:
-        yield incident.haste.at, f"{_who(incident.haste.by)} asked to escalate at once"
+        yield incident.haste.at, f"{who(incident.haste.by)} asked to escalate at once"
     if incident.acknowledgement:
-        yield incident.acknowledgement.at, f"acknowledged by {_who(incident.acknowledgement.by)}"
+        yield incident.acknowledgement.at, f"acknowledged by {who(incident.acknowledgement.by)}"
     elif incident.deadline:
         yield incident.deadline, "deadline: nobody has acknowledged"
 
@@ -44,9 +44,25 @@ def _escalation(incident: Incident, at: datetime) -> str:
     return f"{told}; {effort.attempts} attempt{'s' * (effort.attempts > 1)} failed, the last with: {error}"
 
 
-def _who(name: str) -> str:
+_ENDINGS = {
+    State.SUPERSEDED: "it fires anew, as another incident",
+    State.EXPIRED: "no notification has mentioned it for long",
+}
+
+
+def ending(incident: Incident) -> str:
+    """As in `resolved by anna after 2 h 5 min`; empty while it lives."""
+    closure = incident.closure
+    if closure is None:
+        return ""
+    by = f" by {who(closure.by)}" if closure.by else ""
+    why = f": {_ENDINGS[closure.state]}" if closure.state in _ENDINGS else ""
+    return f"{closure.state}{by} after {span(closure.at - incident.opened_at)}{why}"
+
+
+def who(name: str) -> str:
     return one_line(name) or "somebody"
 
 
-def _clock(at: datetime) -> str:
+def clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -21,8 +21,9 @@ STAMP = "%Y-%m-%d %H:%M:%S"
 
 _BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
 
-_CODE = re.compile(r"\[(?=/?code\])", re.IGNORECASE)
-"""In comments and work notes what stands in [code] is HTML. An alert may not bring any; a template may."""
+_CODE = re.compile(r"\[(?=/?code\]|ackstream )", re.IGNORECASE)
+"""In comments and work notes what stands in [code] is HTML, and [ackstream …] says what a record knows already. An alert may bring
+neither; a template may."""
 
 
 class FieldError(Exception):

@@ -75,14 +75,24 @@ class Mappings:
         self._by_instance = {
             name: FieldMapping(settings.fields_for(name), settings.longest) for name in names
         }
+        self._closing = {
+            name: FieldMapping({"close_notes": settings.life_for(name).close_notes}, settings.longest)
+            for name in names
+        }
         self._page_url = page_url
         self._console_url = console_url
 
     def render(self, incident: Incident, at: datetime, instance: str | None) -> RecordFields:
         """The fields of a record that is written at `at` to the instance of that name. Never raises."""
-        escalation = Escalation(at, instance, self._page_url(incident), self._console_url)
-        mapped = self._by_instance[instance].render(vocabulary(incident, escalation))
+        mapped = self._by_instance[instance].render(self._names(incident, at, instance))
         return RecordFields(default_fields(incident, at) | mapped.values, mapped.flaws)
+
+    def render_closing(self, incident: Incident, at: datetime, instance: str | None) -> RecordFields:
+        """What a record that was written at `at` says of the end of its incident. Never raises."""
+        return self._closing[instance].render(self._names(incident, at, instance))
+
+    def _names(self, incident: Incident, at: datetime, instance: str | None) -> Mapping[str, Any]:
+        return vocabulary(incident, Escalation(at, instance, self._page_url(incident), self._console_url))
 
 
 def default_fields(incident: Incident, at: datetime) -> dict[str, str]:

@@ -1,31 +1,33 @@
-"""ServiceNow's Table API as the escalator needs it: find our record, create it, and say what a failure means.
+"""ServiceNow's Table API as the escalator needs it: find our record, create it, look at it, change it.
 
-Success is 201 and JSON and a sys_id and our correlation_id. Nothing here repeats a call, follows a redirect, or logs a
-credential. https://www.servicenow.com/docs: Table API; the rest was found by experiment.
+Nothing here repeats a call, follows a redirect, or logs a credential. What an answer means is said in servicenow_answers.
+https://www.servicenow.com/docs: Table API.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from services.escalator.instances import Instance
-from services.escalator.signing_in import NotAskedError, retry_after
+from services.escalator.servicenow_answers import (
+    Row,
+    Seen,
+    is_sys_id,
+    result_of,
+    row_of,
+    rows_of,
+    says_no_such_record,
+    seen_of,
+    text_of,
+)
+from services.escalator.signing_in import NotAskedError
 from services.escalator.target import EscalationError
 from services.escalator.trouble import trouble_of
 from shared.identity import is_incident_id
 
-
-@dataclass(frozen=True)
-class Row:
-    """A record as ServiceNow names it."""
-
-    sys_id: str
-    number: str
-
+__all__ = ["Row", "Seen", "ServiceNow"]
 
 NOT_SENT = (
     httpx.ConnectError,
@@ -36,16 +38,13 @@ NOT_SENT = (
 )
 """The only failures after which the request surely did not arrive."""
 
-GATEWAY_LOST_IT = (502, 504)
-"""A proxy in front gave up waiting; the server behind it may go on."""
+PAGE = 100
+"""Rows of one answer to a search."""
 
-ASLEEP = " (is the instance asleep?)"
-"""A hibernating developer instance answers 200 and HTML."""
+ORDER = "ORDERBYsys_created_on^ORDERBYsys_id"
+"""So that a row that is made meanwhile comes last and moves no other one from page to page."""
 
-REFUSED = (400, 403)
-"""The second, too: an instance's business rules and data policies answer it."""
-
-NEEDS_PERSON = (400, 401, 403, 404)
+SEEN = "sys_id,number,correlation_id,state,active,work_notes"
 
 
 class ServiceNow:
@@ -61,31 +60,49 @@ class ServiceNow:
             "sysparm_fields": "sys_id,number,correlation_id",
             "sysparm_limit": "1",
         }
-        try:
-            response = await self._request(instance, "GET", params=query)
-        except (httpx.HTTPError, TimeoutError) as error:
-            trouble = trouble_of(error)
-            words = f"cannot look for the record: {trouble.words}"
-            raise EscalationError(words, needs_person=trouble.needs_person) from None
-        rows = _result(response, 200)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise EscalationError("cannot look for the record: answered 200 without a list of records")
+        rows = rows_of(await self._read(instance, "", query))
         # An instance drops a query term that it does not understand, and answers with any row.
         ours = [row for row in rows if row.get("correlation_id") == incident_id]
-        return _row(ours[0]) if ours else None
+        return row_of(ours[0]) if ours else None
 
-    async def create(self, instance: Instance, incident_id: str, fields: dict[str, str]) -> Row:
+    async def look(self, instance: Instance, sys_id: str) -> Seen | None:
+        """The record as it is now; None: there is none, or it is not shown to us. Raises EscalationError, never in doubt."""
+        options = {"sysparm_display_value": "all", "sysparm_fields": SEEN}
+        response = await self._read(instance, _place(sys_id), options)
+        if says_no_such_record(response):
+            return None
+        result = result_of(response, 200, writes=False)
+        seen = seen_of(result) if isinstance(result, dict) else None
+        if seen is None or seen.sys_id != sys_id:
+            raise EscalationError("cannot look at the record: answered 200 with something else")
+        return seen
+
+    async def search(
+        self, instance: Instance, query: str, fields: Collection[str]
+    ) -> AsyncIterator[dict[str, str]]:
+        """Every row that an encoded query finds, oldest first; of its `fields` those that we are shown. A query must hold
+        nothing of a stranger's. What the instance does not understand of it, it drops: look at what comes back. Raises
+        EscalationError, never in doubt."""
+        options = {
+            "sysparm_query": f"{query}^{ORDER}".removeprefix("^"),
+            "sysparm_fields": ",".join(fields),
+            "sysparm_exclude_reference_link": "true",
+            "sysparm_limit": str(PAGE),
+        }
+        offset, more = 0, True
+        while more:
+            response = await self._read(instance, "", options | {"sysparm_offset": str(offset)})
+            rows = rows_of(response)
+            for row in rows:
+                yield {name: text_of(row[name]) for name in fields if name in row}
+            offset += PAGE
+            more = _is_more(response, offset, len(rows))
+
+    async def create(self, instance: Instance, incident_id: str, fields: Mapping[str, str]) -> Row:
         """Insert the record. Raises EscalationError."""
         body = {**fields, "correlation_id": _hex(incident_id)}
-        try:
-            response = await self._request(instance, "POST", json=body)
-        except NOT_SENT as error:
-            trouble = trouble_of(error)
-            raise EscalationError(trouble.words, needs_person=trouble.needs_person) from None
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise EscalationError(f"answer lost: {trouble_of(error).words}", in_doubt=True) from None
-        result = _result(response, 201)
-        if not isinstance(result, dict) or not (row := _row(result)):
+        result = result_of(await self._write(instance, "POST", "", body), 201, writes=True)
+        if not isinstance(result, dict) or not (row := row_of(result)):
             raise EscalationError(
                 "answered 201 without showing the record; let the integration user read sys_id, number and correlation_id",
                 unseen=True,
@@ -97,12 +114,38 @@ class ServiceNow:
             )
         return row
 
+    async def update(self, instance: Instance, sys_id: str, values: Mapping[str, str]) -> None:
+        """Change the record. Raises EscalationError. Only who has looked may call again after a doubt: a note would stand there twice."""
+        response = await self._write(instance, "PATCH", _place(sys_id), dict(values))
+        result = result_of(response, 200, writes=True)
+        if not isinstance(result, dict) or text_of(result.get("sys_id")) != sys_id:
+            raise EscalationError("answered 200 without showing the record that was changed", in_doubt=True)
+
     def link(self, instance: Instance, row: Row) -> str:
         """Where people see the record."""
         return f"{instance.url}/nav_to.do?uri={quote(f'{self._table(instance.name)}.do?sys_id={row.sys_id}', safe='')}"
 
-    async def _request(self, instance: Instance, method: str, **arguments: Any) -> httpx.Response:
-        path = f"/api/now/table/{self._table(instance.name)}"
+    async def _read(self, instance: Instance, place: str, options: dict[str, str]) -> httpx.Response:
+        try:
+            return await self._request(instance, "GET", place, params=options)
+        except (httpx.HTTPError, TimeoutError) as error:
+            trouble = trouble_of(error)
+            words = f"cannot look for the record: {trouble.words}"
+            raise EscalationError(words, needs_person=trouble.needs_person) from None
+
+    async def _write(
+        self, instance: Instance, method: str, place: str, body: dict[str, str]
+    ) -> httpx.Response:
+        try:
+            return await self._request(instance, method, place, json=body)
+        except NOT_SENT as error:
+            trouble = trouble_of(error)
+            raise EscalationError(trouble.words, needs_person=trouble.needs_person) from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise EscalationError(f"answer lost: {trouble_of(error).words}", in_doubt=True) from None
+
+    async def _request(self, instance: Instance, method: str, place: str, **arguments: Any) -> httpx.Response:
+        path = f"/api/now/table/{self._table(instance.name)}{place}"
         try:
             return await instance.request(method, path, **arguments)
         except NotAskedError as error:
@@ -114,48 +157,16 @@ class ServiceNow:
             ) from None
 
 
-def _result(response: httpx.Response, expected: int) -> Any:
-    """The answer's `result`. Raises EscalationError for anything but JSON with the expected status."""
-    status = response.status_code
-    if status != expected:
-        raise EscalationError(
-            f"answered {status}{_detail(response)}{_asleep(response)}",
-            in_doubt=status in GATEWAY_LOST_IT,
-            needs_person=status in NEEDS_PERSON or response.is_redirect,
-            refused=status in REFUSED,
-            retry_after=retry_after(response),
-        )
-    try:
-        answer = response.json()
-    except ValueError:
-        raise EscalationError(
-            f"answered {status} with something that is not JSON{ASLEEP}",
-            in_doubt=status == httpx.codes.CREATED,
-        ) from None
-    return answer.get("result") if isinstance(answer, dict) else None
+def _is_more(response: httpx.Response, offset: int, length: int) -> bool:
+    """A page may be short in the middle: rows that are hidden from us are taken out of it, and yet counted."""
+    total = response.headers.get("x-total-count", "")
+    return offset < int(total) if total.isdecimal() else length == PAGE
 
 
-def _detail(response: httpx.Response) -> str:
-    if response.is_redirect:
-        return " (a redirect; credentials are not sent on): check the instance URL"
-    try:
-        message = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return f": {str(message)[:200]}"
-
-
-def _asleep(response: httpx.Response) -> str:
-    return f" with a page for people{ASLEEP}" if "html" in response.headers.get("content-type", "") else ""
-
-
-def _row(result: dict[str, Any]) -> Row | None:
-    sys_id, number = result.get("sys_id"), result.get("number")
-    if not isinstance(sys_id, str) or not re.fullmatch("[0-9a-f]{32}", sys_id):
-        return None
-    return Row(
-        sys_id, number if isinstance(number, str) and number else sys_id
-    )  # not every table numbers its rows
+def _place(sys_id: str) -> str:
+    if not is_sys_id(sys_id):
+        raise ValueError("not a sys_id")
+    return f"/{sys_id}"
 
 
 def _hex(incident_id: str) -> str:

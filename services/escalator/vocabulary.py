@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from services.escalator.course import course
+from services.escalator.course import course, ending
 from shared import severities
 from shared.incident import Incident, Message
 from shared.wording import is_web, lateness
@@ -47,6 +47,8 @@ def vocabulary(incident: Incident, escalation: Escalation) -> dict[str, Any]:
         "escalated_at": at,
         "late": lateness(incident.lateness(at)),
         "timeline": course(incident, at),
+        "acknowledged_by": incident.acknowledgement.by if incident.acknowledgement else "",
+        "ended": ending(incident),
         "instance": escalation.instance or "",
         "slack_url": permalink(incident.message),
         "ack_url": escalation.page_url,
@@ -78,7 +80,7 @@ NAMES = frozenset(
             "late",
             "timeline",
         ),
-        *("instance", "slack_url", "ack_url", "console_url"),
+        *("acknowledged_by", "ended", "instance", "slack_url", "ack_url", "console_url"),
     )
 )
 """All of them, for whoever checks a template without an incident."""

@@ -156,3 +156,65 @@ async def test_a_redirect_is_a_failure_and_credentials_do_not_follow(
 async def test_an_id_that_is_not_hex_never_goes_out(servicenow: ServiceNow, main: Instance) -> None:
     with pytest.raises(ValueError, match="not an incident id"):
         await servicenow.find(main, "x^NQactive=true")
+
+
+async def test_a_record_is_looked_at_with_its_state_and_its_notes(
+    servicenow: ServiceNow, sandbox: Running, main: Instance
+) -> None:
+    row = await servicenow.create(main, ID, FIELDS)
+    await servicenow.update(main, row.sys_id, {"state": "2", "work_notes": "taken over"})
+    seen = await servicenow.look(main, row.sys_id)
+    assert seen is not None
+    assert (seen.sys_id, seen.number, seen.correlation_id) == (row.sys_id, row.number, ID)
+    assert (seen.state, seen.active) == ("2", True)
+
+
+async def test_a_record_that_is_gone_is_nothing_and_a_proxys_404_is_a_failure(
+    servicenow: ServiceNow, sandbox: Running, main: Instance
+) -> None:
+    assert await servicenow.look(main, "0" * 32) is None
+    nowhere = Instance(None, sandbox.url + "/nowhere", main._lines, SECOND)  # noqa: SLF001  with the same credentials
+    with pytest.raises(EscalationError, match="answered 404") as caught:
+        await servicenow.look(nowhere, "0" * 32)
+    assert caught.value.needs_person
+
+
+async def test_a_search_turns_the_pages_and_brings_each_row_once(
+    servicenow: ServiceNow, sandbox: Running, main: Instance
+) -> None:
+    for number in range(250):
+        sandbox.world.servicenow.insert({"correlation_id": f"{number:03}", "assignment_group": "g1"})
+    found = [
+        row async for row in servicenow.search(main, "stateIN1,2", ["correlation_id", "assignment_group"])
+    ]
+    assert {row["correlation_id"] for row in found} == {f"{number:03}" for number in range(250)}
+    assert len(found) == 250
+    assert {row["assignment_group"] for row in found} == {"g1"}
+    assert len(sandbox.world.servicenow.calls.named("GET main/incident")) == 3
+
+
+async def test_a_search_that_finds_nothing_asks_once(
+    servicenow: ServiceNow, sandbox: Running, main: Instance
+) -> None:
+    assert [row async for row in servicenow.search(main, "state=1", ["number"])] == []
+    assert len(sandbox.world.servicenow.calls.named("GET")) == 1
+
+
+async def test_an_update_is_made_once_whatever_comes_back(
+    servicenow: ServiceNow, sandbox: Running, main: Instance
+) -> None:
+    row = await servicenow.create(main, ID, FIELDS)
+    misbehave(sandbox, "drop_after", "PATCH")
+    with pytest.raises(EscalationError, match="answer lost") as caught:
+        await servicenow.update(main, row.sys_id, {"work_notes": "once"})
+    assert caught.value.in_doubt
+    assert len(sandbox.world.servicenow.calls.named("PATCH")) == 1
+
+
+@pytest.mark.parametrize("kind", ["html", "garbage"])
+async def test_any_other_success_may_have_written_the_record(
+    servicenow: ServiceNow, sandbox: Running, main: Instance, kind: str
+) -> None:
+    misbehave(sandbox, kind)
+    error = await failure(servicenow, main)
+    assert (error.in_doubt, error.needs_person) == (True, False)
