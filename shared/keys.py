@@ -146,6 +146,22 @@ def servicenow_hold(instance: str) -> str:
     return f"ackstream:servicenow-hold:{instance}"
 
 
+def storm_parent(parent: str) -> str:
+    """String: `opening` while somebody writes the record of a storm, or may have; then its sys_id. `parent` is the record's
+    correlation_id. Lives as long as the former may take, or STORM_LIFETIME."""
+    return f"{{ackstream:{parent}}}:record"
+
+
+def storm_children(parent: str) -> str:
+    """Set: ids of the incidents that a storm's record lists and that are not over. Lives OPEN_LIFETIME, counted from the last one."""
+    return f"{{ackstream:{parent}}}:children"
+
+
+def storm_last(parent: str) -> str:
+    """String: id of the incident with whose end none of them was left. Lives OPEN_LIFETIME."""
+    return f"{{ackstream:{parent}}}:last"
+
+
 def has_owner(key: str) -> bool:
     """Whether `key` may be without a lifetime: somebody takes out of it what is over, or it belongs to the installation."""
     tag, _, name = key.partition("}:")

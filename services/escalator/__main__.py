@@ -10,6 +10,7 @@ from services.escalator.escalator import Escalator
 from services.escalator.expiry import Expiry
 from services.escalator.instances import Instances
 from services.escalator.mapping import Mappings
+from services.escalator.parents import parents
 from services.escalator.queues import Queues
 from services.escalator.servicenow_target import servicenow_targets
 from services.escalator.targets import Targets
@@ -37,7 +38,10 @@ async def serve(service: Service, config: Config) -> None:
     instances, wake = _instances(settings, redises.scripts), asyncio.Event()
     page_url = await service.once_redis_answers(lambda: page_urls(config, redises))
     mappings = Mappings(settings, page_url, config.console_url)
-    targets = Targets(servicenow_targets(settings, instances, mappings))
+    singles = servicenow_targets(settings, instances, mappings)
+    one_for_all = config.alert.slack.storm.servicenow == "parent"
+    family = (settings, instances, mappings, singles, redises.scripts, config.console_url)
+    targets = Targets(singles, parents(*family) if one_for_all else ())
     escalator = Escalator(store, targets, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
