@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -49,6 +50,7 @@ oncall:
     other_instance_urls:
       infra: {servicenow_infra}
     fields: {fields}
+{life}
 redis:
   {redis}
 notifier:
@@ -67,7 +69,8 @@ class Stack:
     """`start` and `kill` services one by one; `url` is ingest's. Logs lie in `directory`.
 
     `constants`: settings of tests/altered.py that its services run with. `timeout`: seconds to wait for Slack and ServiceNow.
-    `per_second`: calls to Slack that a channel gets; 0: as many as come. `storm`, `fields`: settings, as YAML.
+    `per_second`: calls to Slack that a channel gets; 0: as many as come. `storm`, `fields`: settings, as YAML;
+    `life`: so are more of ServiceNow's, by their keys.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Stack:
         interactivity: str = "link",
         storm: str = "{}",
         fields: str = "{}",
+        life: Mapping[str, str] = MappingProxyType({}),
         constants: Sequence[str] = (),
         extra: str = "",
     ) -> None:
@@ -106,6 +110,7 @@ class Stack:
             interactivity=interactivity,
             storm=storm,
             fields=fields,
+            life="\n".join(f"    {key}: {value}" for key, value in life.items()),
         )
         self.config_path.write_text(text + extra, encoding="utf-8")
         self.config = load_config(self.config_path, {}).config

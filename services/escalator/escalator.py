@@ -160,13 +160,13 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
         return not_reached(UpdateFailed, attempt, error, doubt_left(attempt))
     if found is None or found.is_closed:
         return RecordUpdated(token, last, "closed by hand" if found else "gone", step)
-    news = [one for one in record.news if one.seq > found.told]
-    if not news:
-        return RecordUpdated(token, last, "knows already", step)
+    if found.told >= record.news[0].seq:
+        # So an attempt in doubt has taken effect, and what it did not say yet need not wait for the end of the doubt.
+        return RecordUpdated(token, found.told, "knows already", step)
     if refusal := put_off(UpdateFailed, attempt, target):
         return refusal
     try:
-        return RecordUpdated(token, last, await target.update(attempt, record, news), step)
+        return RecordUpdated(token, last, await target.update(attempt, record, record.news), step)
     except EscalationError as error:
         return not_reached(UpdateFailed, attempt, error, doubt_after(error, target.grace))
 

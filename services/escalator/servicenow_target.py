@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+import structlog
+
+from services.escalator.course import ending
 from services.escalator.flaws import tell_flaws, tell_refusal
 from services.escalator.gate import Gate
 from services.escalator.instances import Instance, Instances
+from services.escalator.life import Life
 from services.escalator.mapping import Mappings, default_fields
 from services.escalator.servicenow import Row, ServiceNow
 from services.escalator.target import Attempt, EscalationError, Found
@@ -28,6 +32,8 @@ class ServiceNowTarget:
         self._instance = instance
         self._servicenow = servicenow
         self._mappings = mappings
+        self._life = Life(settings.life_for(instance.name), SERVER_GRACE)
+        self._longest_note = settings.longest("work_notes")
 
     @property
     def grace(self) -> timedelta:
@@ -43,9 +49,11 @@ class ServiceNowTarget:
 
     @property
     def wants(self) -> tuple[NewsKind, ...]:
-        return ()
+        return self._life.wants
 
     async def find(self, incident: Incident, step: int, record: Record | None = None) -> Found | None:  # noqa: ARG002
+        if record:
+            return await self._look(incident, record)
         row = await self._servicenow.find(self._instance, incident.id)
         return self._found(row) if row else None
 
@@ -72,7 +80,37 @@ class ServiceNowTarget:
         return self._found(row)
 
     async def update(self, attempt: Attempt, record: Record, news: Sequence[News]) -> str:
-        raise NotImplementedError
+        """All at once, so that the record has all of it or nothing."""
+        incident, wanted = attempt.incident, self._life.wanted(news)
+        if not wanted:
+            return "not wanted any more"
+        values = self._life.change(incident, record, wanted, self._longest_note)
+        if self._life.closes(incident, record, wanted):
+            closing = self._mappings.render_closing(incident, record.at, self.instance)
+            tell_flaws(incident.id, closing.flaws)
+            values = {"close_notes": ending(incident)} | closing.values | values
+        await self._servicenow.update(self._instance, record.sys_id, values)
+        return f"noted, state set to {values['state']}" if "state" in values else "noted"
+
+    async def _look(self, incident: Incident, record: Record) -> Found | None:
+        """None: it was deleted."""
+        seen = await self._servicenow.look(self._instance, record.sys_id)
+        if seen is None:
+            return None
+        known = self._life.known(seen, incident, record)
+        if known.guessed:
+            log = structlog.get_logger()
+            log.warning(
+                "work_notes_not_shown", incident=incident.id, record=record.number, taken_as_told=known.upto
+            )
+        return Found(
+            record.sys_id,
+            record.number,
+            record.url,
+            known.upto,
+            is_closed=known.is_closed,
+            parent=record.parent,
+        )
 
     def _found(self, row: Row) -> Found:
         return Found(row.sys_id, row.number, self._servicenow.link(self._instance, row))

@@ -105,7 +105,6 @@ async def test_what_somebody_took_or_what_is_over_is_not_escalated(
     [
         {"kind": "status", "status": 500},
         {"kind": "status", "status": 401},
-        {"kind": "html"},
         {"kind": "redirect", "url": "/servicenow/elsewhere/api/now/table/incident"},
     ],
     ids=lambda wrong: f"{wrong['kind']} {wrong.get('status', '')}",

@@ -51,7 +51,7 @@ class BreakingProxy:
         answering = asyncio.create_task(self._answer(there, writer))
         with suppress(OSError):
             while data := await reader.read(65536):
-                if data.startswith((b"GET", b"POST")):
+                if data.startswith((b"GET", b"POST", b"PATCH")):
                     self._asked = data.split(b" ")[0]
                 back.write(data)
         answering.cancel()

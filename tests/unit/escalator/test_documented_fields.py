@@ -17,7 +17,9 @@ from shared.incident import Incident, Message
 PAGE = (Path(__file__).parents[3] / "docs/servicenow.md").read_text(encoding="utf-8")
 NIGHT = datetime(2026, 3, 1, 3, tzinfo=UTC)
 EXAMPLES = [
-    text for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL) if "fields:" in text
+    text
+    for text in re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    if "fields:" in text or "on_resolve:" in text
 ]
 CREDENTIALS = """
     instance_url: https://dev12345.service-now.com
