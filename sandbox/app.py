@@ -12,10 +12,12 @@ from sandbox.control import Control
 from sandbox.interactivity import Interactivity
 from sandbox.response_urls import ResponseUrls
 from sandbox.servicenow_api import ServiceNowApi
+from sandbox.servicenow_control import ServiceNowControl
 from sandbox.slack_api import SlackApi
 from sandbox.slack_content import SlackRefusal
 from sandbox.world import World
 
+VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 TABLE = "/servicenow/{instance}/api/now/table/{table}"
 # Escaping keeps alert text from becoming HTML; this keeps a mistake in it from becoming a script.
 CONTENT_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'"
@@ -26,6 +28,8 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
     slack, servicenow = SlackApi(world, now), ServiceNowApi(world, now)
     responses = ResponseUrls(world.slack)
     control, board = Control(world, Interactivity(world.slack, responses, now)), Board(world)
+
+    people = ServiceNowControl(world.servicenow)
 
     async def page(_: Request) -> Response:
         headers = {"Content-Security-Policy": CONTENT_POLICY, "Cache-Control": "no-store"}
@@ -51,8 +55,8 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
             Route("/slack/actions/{team}/{name}", respond, methods=["POST"]),
             WebSocketRoute("/slack/link", world.slack.socket_mode.serve),
             Route("/servicenow/{instance}/oauth_token.do", servicenow.token, methods=["POST"]),
-            Route(TABLE, servicenow.answer, methods=["GET", "POST"]),
-            Route(TABLE + "/{sys_id}", servicenow.answer, methods=["GET", "PATCH"]),
+            Route(TABLE, servicenow.answer, methods=VERBS),
+            Route(TABLE + "/{sys_id}", servicenow.answer, methods=VERBS),
             Route("/_sandbox/board", fragments),
             Route("/_sandbox/state", control.state, methods=["GET"]),
             Route("/_sandbox/state", control.reset, methods=["DELETE"]),
@@ -60,6 +64,9 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
             Route("/_sandbox/sockets/refresh", control.refresh, methods=["POST"]),
             Route("/_sandbox/sockets/drop", control.drop, methods=["POST"]),
             Route("/_sandbox/slack", control.change_slack, methods=["PATCH"]),
+            Route("/_sandbox/servicenow", people.change, methods=["PATCH"]),
+            Route("/_sandbox/servicenow/edit", people.edit, methods=["POST"]),
+            Route("/_sandbox/servicenow/history", people.history, methods=["GET"]),
             Route("/_sandbox/faults", control.faults, methods=["GET"]),
             Route("/_sandbox/faults", control.add_faults, methods=["POST"]),
             Route("/_sandbox/faults", control.clear_faults, methods=["DELETE"]),

@@ -92,7 +92,10 @@ class Board:
         rows = [row for table in instance.tables.values() for row in list(table.rows.values())]
         newest = sorted(rows, key=_age, reverse=True)
         items = [
-            {"key": row.fields["sys_id"], "html": self._record.render(row=row.fields, states=STATES)}
+            {
+                "key": row.fields["sys_id"],
+                "html": self._record.render(row=row.fields, notes=row.journal[:-4:-1], states=STATES),
+            }
             for row in islice(newest, SHOWN)
         ]
         latest = newest[0].fields["sys_created_on"] if newest else ""

@@ -68,4 +68,6 @@ def _false_answer(fault: Fault, deed: Deed) -> Response:
         return RedirectResponse(fault.url, status_code=302)
     if fault.kind == "garbage":
         return Response('{"result": [{"cut', media_type=fault.media_type)
+    if fault.kind == "body":
+        return Response(fault.body, fault.status, fault.headers, fault.media_type)
     return deed.refuse(fault)

@@ -37,7 +37,7 @@ class Control:
         try:
             rules = RULES.validate_json(await request.body())
         except ValidationError as error:
-            return _problems(error)
+            return problems(error)
         self._world.faults.add(*rules)
         return JSONResponse(self._world.faults.as_json(), status_code=201)
 
@@ -46,7 +46,7 @@ class Control:
         try:
             given = SlackSettings.model_validate_json(await request.body())
         except ValidationError as error:
-            return _problems(error)
+            return problems(error)
         settings = self._world.slack.rules.change(**given.model_dump(exclude_unset=True))
         return JSONResponse(settings.model_dump(mode="json"))
 
@@ -56,7 +56,7 @@ class Control:
             click = Click.model_validate_json(await request.body())
             press = await self._interactivity.press(click, str(request.base_url))
         except ValidationError as error:
-            return _problems(error)
+            return problems(error)
         except NothingToPress as error:
             return JSONResponse({"error": str(error)}, status_code=404)
         return JSONResponse(asdict(press))
@@ -75,9 +75,10 @@ class Control:
         return Response(status_code=204)
 
 
-def _problems(error: ValidationError) -> Response:
-    problems: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
-    return JSONResponse({"error": problems}, status_code=422)
+def problems(error: ValidationError) -> Response:
+    """422, with what is wrong."""
+    found: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    return JSONResponse({"error": found}, status_code=422)
 
 
 def _count(request: Request) -> int | None:

@@ -17,6 +17,7 @@ Kind = Literal[
     "redirect",  # 302 to `url`
     "foreign_row",  # ServiceNow answers with a row that was not asked for
     "garbage",  # 200 with half a JSON document, called `media_type`
+    "body",  # HTTP `status` with `body`, called `media_type`
 ]
 
 
@@ -34,10 +35,11 @@ class Fault(BaseModel):
     match: str = ""
     count: int | None = Field(default=None, ge=1)
     seconds: float = Field(default=5, ge=0)
-    status: int = Field(default=503, ge=400, le=599)
+    status: int = Field(default=503, ge=200, le=599)
     retry_after: int | None = Field(default=None, ge=0)
     error: str = "internal_error"
     url: str = "/"
+    body: str = ""
     media_type: str = "application/json"
     after: bool = False
     name: str = ""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.calls import CallLog
+from sandbox.servicenow_settings import ServiceNowSettings
 from sandbox.servicenow_table import Row, Table
 from sandbox.servicenow_tokens import Tokens
 
@@ -49,11 +50,13 @@ class ServiceNow:
         password: str = "sandbox",
         tables: Mapping[str, str] | None = None,
         users: Mapping[str, tuple[str, str]] | None = None,
+        settings: ServiceNowSettings | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.user = user
         self.password = password
         self.users = dict(users or {})
+        self._first = self.settings = settings or ServiceNowSettings()
         self.tokens = Tokens(clock)
         self._tables = TABLES | dict(tables or {})
         self._clock = clock
@@ -61,7 +64,9 @@ class ServiceNow:
         self.instances: dict[str, Instance] = {}
 
     def reset(self) -> None:
+        """Forget everything, also settings that were changed."""
         self.instances = {}
+        self.settings = self._first
         self.tokens.revoke()
         self.calls.clear()
 
@@ -82,6 +87,39 @@ class ServiceNow:
         """A row that somebody else wrote."""
         return self.instance(instance).table(table).insert(fields, self.user, self.now())
 
+    def change(self, **settings: Any) -> ServiceNowSettings:
+        """ServiceNowSettings; what is not named stays."""
+        self.settings = ServiceNowSettings.model_validate(self.settings.model_dump() | settings)
+        return self.settings
+
+    def edit(
+        self,
+        record: str,
+        values: Mapping[str, Any],
+        user: str = "beth.anglin",
+        *,
+        instance: str = "main",
+        table: str = "incident",
+    ) -> Row:
+        """A person changes a row, named by its number or sys_id, in its form: nothing is refused. Raises LookupError."""
+        place = self.instance(instance).table(table)
+        row = next(
+            (row for row in place.rows.values() if record in (row.fields["number"], row.fields["sys_id"])),
+            None,
+        )
+        if row is None:
+            raise LookupError(f"no record {record} in {table} of {instance}")
+        place.update(row, values, user, self.now())
+        return row
+
+    def history(self, instance: str = "main", table: str = "incident") -> str:
+        """Of a table's rows, oldest first: who wrote what, to print."""
+        rows = list(self.instance(instance).table(table).rows.values())
+        return "\n".join(
+            "\n".join([row.fields["number"], *(f"  {change}" for change in row.history)]) for row in rows
+        )
+
     def as_json(self) -> dict[str, Any]:
         instances = {name: instance.as_json() for name, instance in list(self.instances.items())}
-        return {"instances": instances, "calls": self.calls.as_json()}
+        settings = self.settings.model_dump(mode="json")
+        return {"instances": instances, "settings": settings, "calls": self.calls.as_json()}

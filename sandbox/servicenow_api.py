@@ -13,14 +13,19 @@ from sandbox.calls import Call
 from sandbox.conduct import Deed, treat
 from sandbox.faults import Fault
 from sandbox.servicenow import ServiceNowRefusal
-from sandbox.servicenow_rows import Rows
+from sandbox.servicenow_rows import NO_RECORD, Rows
 from sandbox.servicenow_tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.world import World
 
 SESSION = "JSESSIONID"
+WRITES = ("POST", "PATCH", "PUT")
 KEPT_HEADERS = ("accept", "content-type", "user-agent")
 NOT_AUTHENTICATED = ("User Not Authenticated", "Required to provide Auth information")
-DETAILS = {401: NOT_AUTHENTICATED, 429: ("Rate limit exceeded", "Too many requests; see Retry-After")}
+DETAILS = {
+    401: NOT_AUTHENTICATED,
+    404: NO_RECORD,
+    429: ("Rate limit exceeded", "Too many requests; see Retry-After"),
+}
 
 
 class ServiceNowApi:
@@ -36,12 +41,14 @@ class ServiceNowApi:
         call = self._log(request, instance, "/".join(part for part in (instance, table, sys_id) if part))
         body = await request.body()
         call.arguments |= _object(body) or {}
-        rows = Rows(self._world.servicenow, instance, table, f"{request.base_url}servicenow/{instance}")
+        base = f"{request.base_url}servicenow/{instance}"
+        rows = Rows(self._world.servicenow, instance, table, base, call.user)
 
         def commit(*, lie: bool = False) -> Response:
             try:
                 self._authorize(call)
-                given = _object(body) if request.method in ("POST", "PATCH") else {}
+                _check_media_type(request)
+                given = _object(body) if request.method in WRITES else {}
                 return rows.perform(request.method, sys_id, given, request.query_params, lie=lie)
             except ServiceNowRefusal as refusal:
                 return JSONResponse(refusal.body, status_code=refusal.status)
@@ -100,6 +107,12 @@ class ServiceNowApi:
     def _authorize(self, call: Call) -> None:
         if not call.authorized:
             raise ServiceNowRefusal(401, *NOT_AUTHENTICATED)
+
+
+def _check_media_type(request: Request) -> None:
+    given = request.headers.get("content-type", "")
+    if request.method in WRITES and given and not given.partition(";")[0].endswith(("json", "xml")):
+        raise ServiceNowRefusal(415, "Unsupported media type", f"{given} is not supported")
 
 
 def _credentials(request: Request) -> tuple[str, str]:

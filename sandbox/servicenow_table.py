@@ -1,8 +1,10 @@
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from sandbox.servicenow_history import JOURNALS, Change, Note, change, journal
 
 # The columns of `incident` that an integration meets; others begin with u_, as an administrator's own do.
 INCIDENT_COLUMNS = """
@@ -33,7 +35,6 @@ LENGTHS = {
     "correlation_display": 100,
     "close_notes": 4000,
 }
-JOURNALS = ("comments", "work_notes")
 READ_ONLY = ("sys_id", "number", "sys_created_on", "sys_created_by", "sys_mod_count")
 DEFAULTS = {
     "active": "true",
@@ -47,7 +48,7 @@ DEFAULTS = {
 _THREE = {"1": "1 - High", "2": "2 - Medium", "3": "3 - Low"}
 _STATES = {"1": "New", "2": "In Progress", "3": "On Hold", "6": "Resolved", "7": "Closed", "8": "Canceled"}
 LABELS = {"impact": _THREE, "urgency": _THREE, "state": _STATES, "incident_state": _STATES}
-RESOLVED, CLOSED = "6", "7"
+RESOLVED, CLOSED, CANCELED = "6", "7", "8"
 
 
 def is_column(name: str) -> bool:
@@ -56,35 +57,64 @@ def is_column(name: str) -> bool:
 
 @dataclass
 class Row:
-    """`fields` are plain values; `notes` are journal entries, which reading a row does not show."""
+    """`fields` are plain values; `journal` holds entries of journals, which the plain value of a row does not show."""
 
     fields: dict[str, str]
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    journal: list[Note] = field(default_factory=list)
+    history: list[Change] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """The journals' entries, oldest first: column and text."""
+        return [(note.column, note.text) for note in self.journal]
 
     def write(self, values: Mapping[str, Any], user: str, stamp: str) -> None:
         """Columns that do not exist are ignored, as the Table API does."""
+        before = dict(self.fields)
+        told = [
+            Note(stamp, user, name, _text(text)) for name, text in values.items() if name in JOURNALS and text
+        ]
+        self.journal += told
         for name, value in values.items():
-            if name in JOURNALS and value:
-                self.notes.append((name, _text(value)))
-            elif is_column(name) and name not in READ_ONLY:
+            if is_column(name) and name not in READ_ONLY and name not in JOURNALS:
                 self.fields[name] = _text(value)[: LENGTHS.get(name)]
-        if self.fields["state"] in (RESOLVED, CLOSED) and not self.fields.get("resolved_at"):
+        self.history.append(change(stamp, user, before, self.fields, told))
+        self._keep_books(user, stamp)
+
+    def _keep_books(self, user: str, stamp: str) -> None:
+        """What ServiceNow writes by itself; the history has only what somebody wrote."""
+        state = self.fields["state"]
+        if state in (RESOLVED, CLOSED) and not self.fields.get("resolved_at"):
             self.fields |= {"resolved_at": stamp, "resolved_by": user}
+        if state == CLOSED and not self.fields.get("closed_at"):
+            self.fields |= {"closed_at": stamp, "closed_by": user}
         self.fields |= {
-            "incident_state": self.fields["state"],
-            "active": "false" if self.fields["state"] == CLOSED else "true",
+            "incident_state": state,
+            "active": "false" if state in (CLOSED, CANCELED) else "true",
             "sys_updated_on": stamp,
             "sys_updated_by": user,
         }
 
     def shown(
-        self, base: str, only: Iterable[str] = (), *, links: bool = True, display: str = "false"
+        self,
+        base: str,
+        only: Iterable[str] = (),
+        *,
+        links: bool = True,
+        display: str = "false",
+        hidden: Collection[str] = (),
     ) -> dict[str, Any]:
         """As the API returns it: every column, references as objects with a link under `base`. `display`: sysparm_display_value,
-        `false`, `true` or `all`."""
-        wanted = set(only) or COLUMNS | self.fields.keys()
+        `false`, `true` or `all`. A column that is `hidden` from the user is left out."""
+        wanted = (set(only) or COLUMNS | self.fields.keys()) - set(hidden)
         values = {name: self.fields.get(name, "") for name in sorted(wanted) if is_column(name)}
-        return {name: _shown(name, value, base if links else "", display) for name, value in values.items()}
+        shown = {name: _shown(name, value, base if links else "", display) for name, value in values.items()}
+        return shown | {name: self._journal(name, display) for name in JOURNALS if name in shown}
+
+    def _journal(self, name: str, display: str) -> Any:
+        """A journal has no value, only entries to display."""
+        text = journal(self.journal, name)
+        return {"display_value": text, "value": ""} if display == "all" else text if display == "true" else ""
 
 
 @dataclass

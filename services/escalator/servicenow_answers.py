@@ -61,7 +61,7 @@ def result_of(response: httpx.Response, expected: int, *, writes: bool) -> Any:
             f"answered {status}{_detail(response)}{_asleep(response)}",
             in_doubt=writes and (status in GATEWAY_LOST_IT or response.is_success),
             needs_person=status in NEEDS_PERSON or response.is_redirect,
-            refused=status in REFUSED,
+            refused=writes and status in REFUSED,
             retry_after=retry_after(response),
         )
     try:
