@@ -6,6 +6,7 @@ gets a record alone.
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -92,7 +93,7 @@ class Parents:
         """Whoever has a record alone; and, of those whose attempt is in doubt, whoever the parent lists."""
         parent = self._record(storm)
         place, alone = await parent.look([incident.id for incident, _ in asked])
-        found = {id_: self._found(row) for id_, row in alone.items()}
+        found = {id_: self._of_one(self._found(row)) for id_, row in alone.items()}
         doubtful = [one.id for one, step in asked if one.effort(step).doubt_until and one.id not in alone]
         if place and place.row and doubtful:
             there = await self._listed(parent, place.row, doubtful)
@@ -136,7 +137,7 @@ class Parents:
 
     async def _one_alone(self, attempt: Attempt) -> Found | EscalationError:
         try:
-            return _stalled() if attempt.is_late() else await self._single.create(attempt)
+            return _stalled() if attempt.is_late() else self._of_one(await self._single.create(attempt))
         except EscalationError as error:
             return error
 
@@ -150,6 +151,9 @@ class Parents:
             self._life.closed_states,
             lease(self) + self.grace,
         )
+
+    def _of_one(self, found: Found) -> Found:
+        return replace(found, wants=self._single.wants)
 
     def _found(self, row: Row, storm: str = "") -> Found:
         return Found(row.sys_id, row.number, self._servicenow.link(self._instance, row), parent=storm)
