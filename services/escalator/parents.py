@@ -1,7 +1,7 @@
 """Incidents that one digest tells of go into one record, the parent: each is listed there, in a work note (decision 021).
 
-Those that are due at the same moment share their calls. Whom no digest tells of, and who comes when a person has closed the parent,
-gets a record alone.
+Those that are due at the same moment share their calls. Whom no digest tells of, and who comes when the parent is closed or takes no
+more notes, gets a record alone.
 """
 
 import asyncio
@@ -124,6 +124,11 @@ class Parents:
         try:
             outcome = self._found(await parent.list(place, note, told), storm)
         except EscalationError as error:
+            if (
+                place.row and error.refused
+            ):  # we may create, and not write; or it is closed in a way that we do not know
+                self._log.error("parent_refuses", parent=parent.id, record=place.row.number, error=str(error))
+                return await self._alone(attempts)
             outcome = error
         else:
             await parent.family.add([one.incident.id for one in told])

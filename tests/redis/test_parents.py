@@ -276,6 +276,19 @@ async def test_whatever_becomes_of_an_answer_each_is_listed_once(
     assert listed(sandbox) == Counter(ids)
 
 
+async def test_who_may_only_create_gets_records_of_their_own_for_those_who_come_later(
+    client: Redis, store: Store, scripts: Scripts, sandbox: Running
+) -> None:
+    sandbox.world.servicenow.change(rights={"ackstream": ["create", "read"]})
+    first = await members(store, scripts, 3)
+    async with working(client, sandbox):
+        await all_recorded(store, first)
+        later = [await member(store, scripts, f"later {number}") for number in range(12)]
+        await all_recorded(store, later)
+    assert listed(sandbox) == Counter(first)
+    assert sorted(row["correlation_id"] for row in rows(sandbox)) == sorted([PARENT, *later])
+
+
 async def test_where_work_notes_are_not_shown_none_is_lost(
     client: Redis, store: Store, scripts: Scripts, sandbox: Running
 ) -> None:
