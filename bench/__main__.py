@@ -18,9 +18,10 @@ from pathlib import Path
 
 import httpx
 
+from bench import deadlines
 from bench.drain import measure_drain, measure_mere_calls
 from bench.load import alertmanager_body
-from ops.embedded import find_servers
+from bench.servers import made, own_redis
 from sandbox.server import running
 from tests.servers import RedisServer
 from tests.stack import ROOT, Stack, clean_environment
@@ -96,7 +97,7 @@ async def measure_ingest(
     }
     quiet = "log: {level: warning}\n"
     with running() as sandbox:
-        bare, real = (Stack(_made(home / name), sandbox, redis.url, extra=quiet) for name in ("bare", "real"))
+        bare, real = (Stack(made(home / name), sandbox, redis.url, extra=quiet) for name in ("bare", "real"))
         real.start("ingest")
         try:
             with uncommitted(bare) as bare_port:
@@ -118,7 +119,7 @@ async def measure_way_to_slack(home: Path, redis: RedisServer, alerts: int) -> l
     """Seconds from the first byte of a notification to the beginning of the call to Slack, one alert at a time, nothing else to do."""
     delays = []
     with running() as sandbox:
-        stack = Stack(_made(home / "slack"), sandbox, redis.url, extra="log: {level: warning}\n")
+        stack = Stack(made(home / "slack"), sandbox, redis.url, extra="log: {level: warning}\n")
         try:
             await stack.start_all()
             calls = sandbox.world.slack.calls
@@ -136,21 +137,6 @@ async def measure_way_to_slack(home: Path, redis: RedisServer, alerts: int) -> l
     return delays
 
 
-def _made(directory: Path) -> Path:
-    directory.mkdir()
-    return directory
-
-
-@contextmanager
-def own_redis(directory: Path) -> Iterator[RedisServer]:
-    redis = RedisServer(find_servers()[0], _made(directory))
-    redis.start()
-    try:
-        yield redis
-    finally:
-        redis.stop()
-
-
 async def _listens(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -165,7 +151,7 @@ async def measure_notifier(home: Path, redis: RedisServer, rounds: int, incident
     drains, mere = [], []
     for number in range(rounds):
         mere.append(await measure_mere_calls(incidents))
-        drains.append(await measure_drain(_made(home / f"drain{number}"), redis, incidents, f"d{number}-"))
+        drains.append(await measure_drain(made(home / f"drain{number}"), redis, incidents, f"d{number}-"))
     return {"mere calls": statistics.median(mere), "notifier": statistics.median(drains)}
 
 
@@ -215,6 +201,9 @@ async def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000, help="per round and case")
     parser.add_argument("--alerts", type=int, default=100, help="on their way to Slack, one by one")
     parser.add_argument("--posts", type=int, default=5_000, help="incidents that wait for one notifier")
+    parser.add_argument(
+        "--deadlines", type=int, default=10_000, help="at the same second; 0: not measured (three minutes)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ackstream-bench-") as directory:
@@ -224,7 +213,13 @@ async def main() -> None:
         with own_redis(home / "second") as redis:  # what waits in the first one would be told to Slack
             delays = await measure_way_to_slack(home, redis, given.alerts)
             notifier = await measure_notifier(home, redis, given.rounds, given.posts)
-    result = report(found, delays, notifier)
+        result = report(found, delays, notifier)
+        if given.deadlines:
+            many = given.deadlines
+            due = await deadlines.measure(
+                made(home / "deadlines"), few=many // 16, many=many, neighbours=many // 32
+            )
+            result["deadlines"] = deadlines.report(due)
     if given.json:
         given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

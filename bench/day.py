@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from bench.__main__ import own_redis
+from bench.servers import own_redis
 from sandbox.calls import Call
 from sandbox.server import Running, running
 from tests.servers import RedisServer

@@ -1,50 +1,25 @@
 """How fast one notifier works off what waits for it, with the pace off, beside the mere calls without Redis: its ceiling."""
 
 import asyncio
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
-
 from bench.load import Load, alertmanager_body, request, send_all
+from bench.servers import smallest_slack, told
 from services.notifier.slack import Slack
-from tests.servers import RedisServer, free_port
-from tests.stack import ROOT, Stack, clean_environment
+from tests.servers import RedisServer
+from tests.stack import Stack
 from tests.waiting import wait_until
 
 CONCURRENCY = 16
 
 
-@contextmanager
-def smallest_slack() -> Iterator[str]:
-    """Its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "bench.slack", f"--port={port}"]
-    process = subprocess.Popen(command, cwd=ROOT, env=clean_environment())
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-async def seen(url: str) -> list[float]:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        moments: list[float] = (await client.get(f"{url}/seen")).json()
-        return moments
-
-
 async def measure_mere_calls(calls: int) -> float:
     """Calls a second."""
-    with smallest_slack() as url:
-        await wait_until(lambda: _answers(url), "the smallest Slack")
+    async with smallest_slack() as url:
         slack = Slack("xoxb-bench", f"{url}/api/", timedelta(seconds=10))
         left = iter(range(calls))
         message = {"text": "x" * 200, "attachments": [{"color": "#C70039", "blocks": [_section("y" * 600)]}]}
@@ -66,8 +41,7 @@ def _section(text: str) -> dict[str, Any]:
 
 async def measure_drain(home: Path, redis: RedisServer, incidents: int, prefix: str) -> float:
     """Posts a second of one notifier, once `incidents` wait for it."""
-    with smallest_slack() as url:
-        await wait_until(lambda: _answers(url), "the smallest Slack")
+    async with smallest_slack() as url:
         outside: Any = SimpleNamespace(slack_url=f"{url}/api/", servicenow_url=lambda _: "http://127.0.0.1:9")
         stack = Stack(home, outside, redis.url, wait_minutes=60, extra="log: {level: warning}\n")
         try:
@@ -85,13 +59,5 @@ async def measure_drain(home: Path, redis: RedisServer, incidents: int, prefix: 
 
 
 async def _all_seen(url: str, count: int) -> list[float] | None:
-    moments = await seen(url)
+    moments: list[float] = await told(url)
     return moments if len(moments) >= count else None
-
-
-async def _answers(url: str) -> bool:
-    try:
-        await seen(url)
-    except httpx.HTTPError:
-        return False
-    return True

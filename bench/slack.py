@@ -1,49 +1,54 @@
-"""The smallest Slack: takes every call at once and counts. A process of its own; tells what it saw as JSON on GET /seen."""
+"""The smallest Slack: takes every call at once and counts. A process of its own; tells what it saw as JSON: on GET /seen the moments
+of all calls, on GET /posts that of each incident's first post, in seconds."""
 
 import argparse
 import asyncio
 import json
+import re
 import time
+from dataclasses import dataclass, field
 
 import uvloop
 
+from bench.http import Requests, answer
+
+INCIDENT = re.compile(rb"incident_id\W+(?:%\w\w|\W)*([0-9a-f]{32})")
+"""In the message's metadata, as JSON or in a form."""
+
+
+@dataclass
+class Seen:
+    calls: list[float] = field(default_factory=list)
+    posts: dict[str, float] = field(default_factory=dict)
+
 
 class Answerer(asyncio.Protocol):
-    """One connection of `seen`: the moments at which calls came, in seconds."""
+    """One connection."""
 
-    def __init__(self, seen: list[float]) -> None:
+    def __init__(self, seen: Seen) -> None:
         self._seen = seen
-        self._buffer = b""
+        self._requests = Requests()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while (request := self._next_request()) is not None:
-            asked = request.startswith(b"GET /seen")
-            body = json.dumps(self._seen).encode() if asked else self._answer()
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-            self._transport.write(head.encode() + body)  # type: ignore[attr-defined]
+        for head, body in self._requests.feed(data):
+            self._transport.write(answer(self._answer(head, body)))  # type: ignore[attr-defined]
 
-    def _next_request(self) -> bytes | None:
-        head, end, rest = self._buffer.partition(b"\r\n\r\n")
-        if not end:
-            return None
-        lower = head.lower()
-        length = int(lower.partition(b"content-length:")[2].split(b"\r\n", 1)[0] or 0)
-        if len(rest) < length:
-            return None
-        self._buffer = rest[length:]
-        return head
-
-    def _answer(self) -> bytes:
-        self._seen.append(time.time())
-        return b'{"ok": true, "channel": "C0TEST", "ts": "%d.000000"}' % len(self._seen)
+    def _answer(self, head: bytes, body: bytes) -> bytes:
+        if head.startswith(b"GET /seen"):
+            return json.dumps(self._seen.calls).encode()
+        if head.startswith(b"GET /posts"):
+            return json.dumps(self._seen.posts).encode()
+        self._seen.calls.append(now := time.time())
+        if b"chat.postMessage" in head and (found := INCIDENT.search(body)):
+            self._seen.posts.setdefault(found[1].decode(), now)
+        return b'{"ok": true, "channel": "C0TEST", "ts": "%d.000000"}' % len(self._seen.calls)
 
 
 async def serve(port: int) -> None:
-    seen: list[float] = []
+    seen = Seen()
     server = await asyncio.get_running_loop().create_server(lambda: Answerer(seen), "127.0.0.1", port)
     await server.serve_forever()
 

@@ -3,18 +3,20 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from ops.check_fields import field_problems
-from services.escalator.tls import CertificateError, ssl_context
+from services.escalator.tls import CertificateError, ssl_context, trusting
+from services.escalator.webhook import BLOCK
 from services.ingest.documents import read_documents
 from services.ingest.parsing import parse_document
 from services.notifier.__main__ import look
 from services.notifier.message import slack_message
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.commands import Acknowledge, Fire, RecordWritten
-from shared.config import Config, ServiceNowConfig
+from shared.config import Config, OnCallConfig
 from shared.config_errors import ConfigError
 from shared.config_file import load_config
 from shared.identity import new_incident_id
@@ -39,17 +41,22 @@ def check(path: Path) -> Report:
     problems = [
         *_template_problems(loaded.config),
         *map(str, field_problems(loaded, str(path), incidents)),
-        *_certificate_problems(loaded.config.oncall.servicenow),
+        *_certificate_problems(loaded.config.oncall),
     ]
     return Report(tuple(problems), loaded.warnings)
 
 
-def _certificate_problems(config: ServiceNowConfig) -> list[str]:
-    """Of the files for TLS with each instance."""
+def _certificate_problems(config: OnCallConfig) -> list[str]:
+    """Of the files for TLS with each instance, and with the webhook."""
     problems: dict[str, None] = {}
-    for name in (None, *config.other_instance_urls):
+    servicenow = config.servicenow
+    accesses = [servicenow.access(name) for name in (None, *servicenow.other_instance_urls)]
+    for read in (
+        *(partial(ssl_context, access) for access in accesses),
+        partial(trusting, config.webhook.ca_cert, BLOCK),
+    ):
         try:
-            ssl_context(config.access(name))
+            read()
         except CertificateError as error:
             problems[str(error)] = None
     return list(problems)

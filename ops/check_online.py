@@ -43,6 +43,8 @@ async def _connecting(slack: Slack) -> Finding:
 
 def table(findings: list[Finding]) -> list[str]:
     """A line each, in columns."""
+    if not findings:
+        return []
     grade = max(len(finding.grade) for finding in findings)
     about = max(len(finding.about) for finding in findings)
     return [
@@ -51,10 +53,10 @@ def table(findings: list[Finding]) -> list[str]:
 
 
 def failure(findings: list[Finding]) -> str:
-    """What is wrong, taken together. Empty: nothing is known to be, and somebody answered."""
+    """What is wrong, taken together. Empty: nothing is known to be, and whoever was asked answered."""
     wrong = [finding.about for finding in findings if finding.grade is Grade.WRONG]
     if wrong == [APP_TOKEN]:
         return "Slack would not tell of presses on buttons as configured"
     if wrong:
         return "Slack would not take messages as configured"
-    return "" if findings[0].grade is Grade.OK else "Slack could not be asked"
+    return "" if not findings or findings[0].grade is Grade.OK else "Slack could not be asked"

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 
 import click
 
+from ops.check_command import check_config
 from ops.night_commands import dead_letters, explain, parked, status
 from ops.options import Failure, config_option, data_dir_option, ingest_at, load, url_option
+from ops.reconcile.command import reconcile
 from ops.replay.command import replay
 from ops.template_commands import convert_template, render
 
@@ -80,46 +81,6 @@ def demo() -> None:
         raise Failure(f"ackstream demo: {error}") from None
 
 
-@main.command("check-config")
-@click.argument(
-    "file", type=click.Path(path_type=Path), default=Path("config/config.yaml"), envvar="ACKSTREAM_CONFIG"
-)
-@click.option(
-    "--online",
-    is_flag=True,
-    help="Ask Slack, too: token, scopes, channels. Posts nothing; exits 1 when something is wrong.",
-)
-def check_config(file: Path, *, online: bool) -> None:
-    """Check FILE and the templates that it names. Prints SUCCESS, or every problem; exits 2 when there is one."""
-    from ops.check_config import check  # noqa: PLC0415
-
-    report = check(file)
-    for line in report.problems:
-        click.echo(line)
-    for warning in report.warnings:
-        click.echo(f"warning: {warning}")
-    if report.problems:
-        click.echo(f"FAILED: {len(report.problems)} problem{'s' if len(report.problems) > 1 else ''}")
-        sys.exit(2)
-    if online and (failure := _failure_online(file)):
-        click.echo(f"FAILED: {failure}")
-        sys.exit(1)
-    click.echo("SUCCESS")
-
-
-def _failure_online(file: Path) -> str:
-    from ops.check_online import ask_slack, failure, table  # noqa: PLC0415
-
-    slack = load(file).alert.slack
-    if not slack.enable:
-        click.echo("alert.slack.enable is false: there is nobody to ask")
-        return ""
-    findings = asyncio.run(ask_slack(slack))
-    for line in table(findings):
-        click.echo(line)
-    return failure(findings)
-
-
 @main.command("test-alert")
 @config_option
 @url_option
@@ -158,7 +119,17 @@ def test_alert(
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
-for command in (explain, status, parked, dead_letters, replay, render, convert_template):
+for command in (
+    check_config,
+    explain,
+    status,
+    parked,
+    dead_letters,
+    reconcile,
+    replay,
+    render,
+    convert_template,
+):
     main.add_command(command)
 
 

@@ -1,10 +1,15 @@
-"""`ackstream explain ID`: one incident's timeline, read from the stream alone, and the sentence that people ask for at night."""
+"""`ackstream explain ID`: one incident's timeline, read from the stream alone, and the sentence that people ask for at night.
+
+While it waits for its turn at ServiceNow, which is no event, one more sentence says so.
+"""
 
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from ops.timeline import Happening, Story, fold, happening, moment, why, words
+from ops.turns import Turn
+from ops.turns import why as why_waiting
 from shared.identity import partition_of_incident
 from shared.keys import Keys
 from shared.redis_client import Scripts
@@ -43,7 +48,7 @@ def _of(incident_id: str, entries: list[Entry]) -> list[Happening]:
     return found
 
 
-def as_text(incident_id: str, story: Story, now: datetime) -> str:
+def as_text(incident_id: str, story: Story, now: datetime, turn: Turn | None = None) -> str:
     if not story.happenings:
         return f"No event in the stream mentions {incident_id}. Is the id right? Events stay for redis.events_days."
     first = story.happenings[0].at
@@ -52,7 +57,12 @@ def as_text(incident_id: str, story: Story, now: datetime) -> str:
     if not story.is_complete:
         lines.append("… its beginning is no longer in the stream")
     lines += [_line(one, first) for one in story.happenings]
-    return "\n".join([*lines, "", why(story, now)])
+    return "\n".join([*lines, "", why(story, now), *([_waits(turn)] if turn else [])])
+
+
+def _waits(turn: Turn) -> str:
+    others = f"; {turn.waiting} {'wait' if turn.waiting > 1 else 'waits'} before it" if turn.waiting else ""
+    return f"It waits for {why_waiting(turn)}{others}."
 
 
 def _line(one: Happening, first: datetime) -> str:
@@ -63,7 +73,7 @@ def _line(one: Happening, first: datetime) -> str:
     )
 
 
-def as_json(incident_id: str, story: Story, now: datetime) -> str:
+def as_json(incident_id: str, story: Story, now: datetime, turn: Turn | None = None) -> str:
     answer = {
         "incident": incident_id,
         "state": story.state,
@@ -71,6 +81,7 @@ def as_json(incident_id: str, story: Story, now: datetime) -> str:
         "deadline": story.deadline,
         "complete": story.is_complete,
         "why": why(story, now) if story.happenings else None,
+        "waits": asdict(turn) if turn else None,
         "events": [asdict(one) for one in story.happenings],
     }
     return json.dumps(answer, indent=2, ensure_ascii=False, default=str)

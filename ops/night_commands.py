@@ -56,12 +56,19 @@ def incident_id_or_fail(text: str) -> None:
 def explain(incident_id: str, at: datetime | None, config_path: Path, data_dir: Path, output: str) -> None:
     """What happened to INCIDENT_ID, and why it did or did not escalate. Read from the event stream alone."""
     from ops import explain as look  # noqa: PLC0415
+    from ops.timeline import Story  # noqa: PLC0415
+    from ops.turns import Turn, turn_of  # noqa: PLC0415
 
     incident_id_or_fail(incident_id)
     until = at.replace(tzinfo=UTC) if at else None
-    story = ask(config_path, data_dir, lambda scripts: look.story_of(scripts, incident_id, until))
+
+    async def found(scripts: Scripts) -> tuple[Story, Turn | None]:
+        turn = None if until else await turn_of(scripts, incident_id)
+        return await look.story_of(scripts, incident_id, until), turn
+
+    story, turn = ask(config_path, data_dir, found)
     show = look.as_json if output == "json" else look.as_text
-    click.echo(show(incident_id, story, until or datetime.now(UTC)))
+    click.echo(show(incident_id, story, until or datetime.now(UTC), turn))
 
 
 @click.command()

@@ -1,5 +1,5 @@
-"""`ackstream parked`: incidents whose message or record does not come through, and storms whose digest does not, with the last error
-and the next try."""
+"""`ackstream parked`: incidents whose message or record does not come through, records that cannot be told what happened since, and
+storms whose digest does not come through, with the last error and the next try."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,17 +10,19 @@ from ops.timeline import moment
 from shared.commands import Reason, Retry, Stage
 from shared.incident import Effort, Incident
 from shared.keys import Keys
+from shared.notification import SLACK
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.storms import Storm, Storms
 
 PAGE = 500
-TARGETS = {Stage.DELIVERY: "slack", Stage.ESCALATION: "servicenow"}
 
 
 @dataclass(frozen=True)
 class Parked:
-    """`incident`: or the storm whose digest it is. `stage`: `slack` or `servicenow`. `needs_person`: it will not heal by itself; else it is only being retried."""
+    """`incident`: or the storm whose digest it is. `stage`: `slack`, or the target. `needs_person`: it will not heal by itself; else it
+    is only being retried. `instance`: of ServiceNow, where it is not the default one. `record`: which record is there, and is only to
+    be told something."""
 
     incident: str
     title: str
@@ -29,13 +31,15 @@ class Parked:
     attempts: int
     error: str
     next_try: datetime | None
+    instance: str | None = None
+    record: str | None = None
 
 
 async def parked(scripts: Scripts, keys: Keys | None = None) -> list[Parked]:
     """What needs a person first, then the soonest next try. Raises StoreUnavailableError."""
     found: set[Parked] = set()
     async for incident in _waiting(scripts, keys or Keys()):
-        found.update(_of(incident))
+        found.update(failing(incident))
     storms = Storms(scripts)
     for id_ in await storms.tended():
         if (storm := await storms.load(id_)) and storm.error:
@@ -73,21 +77,23 @@ async def _waiting(scripts: Scripts, keys: Keys) -> AsyncIterator[Incident]:
             start += PAGE
 
 
-def _of(incident: Incident) -> list[Parked]:
-    efforts: dict[Stage, Effort] = {Stage.DELIVERY: incident.delivery, Stage.ESCALATION: incident.escalation}
-    return [
-        Parked(
-            incident.id,
-            incident.facts.title,
-            TARGETS[stage],
-            effort.parked,
-            effort.attempts,
-            effort.error,
-            effort.due,
-        )
-        for stage, effort in efforts.items()
-        if effort.error
-    ]
+def failing(incident: Incident) -> list[Parked]:
+    """Each of its efforts whose last attempt failed: the message, each step of on-call, and what each record is to be told."""
+    found = [_effort(incident, SLACK, incident.delivery)]
+    for step in incident.steps:
+        target, instance = incident.target_of(step)
+        found.append(_effort(incident, target, incident.effort(step), instance))
+        if record := incident.record_of(step):
+            number = record.number or record.sys_id
+            found.append(_effort(incident, record.target, record.update, record.instance, number))
+    return [one for one in found if one.error]
+
+
+def _effort(
+    incident: Incident, stage: str, effort: Effort, instance: str | None = None, record: str | None = None
+) -> Parked:
+    facts = (effort.parked, effort.attempts, effort.error, effort.due)
+    return Parked(incident.id, incident.facts.title, stage, *facts, instance, record)
 
 
 def _digest(storm: Storm) -> Parked:
@@ -99,7 +105,7 @@ def as_text(found: list[Parked]) -> str:
     if not found:
         return "Nothing is parked: every message and every record that was due came through."
     rows = [
-        f"{one.incident}  {one.stage:<10} {'needs a person' if one.needs_person else 'retried'}, "
+        f"{one.incident}  {_stage(one):<10} {'needs a person' if one.needs_person else 'retried'}, "
         f"attempt {one.attempts}: {one.error}"
         f"{f'; next try {moment(one.next_try)}' if one.next_try else ''}  ({one.title})"
         for one in found
@@ -107,6 +113,11 @@ def as_text(found: list[Parked]) -> str:
     if any(one.needs_person for one in found):
         rows.append("When it is mended: `ackstream parked retry --all`, or wait for the next try.")
     return "\n".join(rows)
+
+
+def _stage(one: Parked) -> str:
+    told = f"{one.stage} ({one.instance})" if one.instance else one.stage
+    return f"{told}, telling {one.record}" if one.record else told
 
 
 def as_json(found: list[Parked]) -> str:

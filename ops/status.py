@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
+from ops.turns import Turn, earliest, turns_of, why
 from shared.keys import Keys
 from shared.redis_client import Scripts
 from shared.wording import span
@@ -36,6 +37,7 @@ class Status:
     overdue: float | None
     deliveries: int
     groups: list[Group] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
 
 
 _GROUPS = """
@@ -64,10 +66,10 @@ async def status_of(scripts: Scripts, keys: Keys | None = None) -> Status:
     info = await scripts.execute("INFO")
     seconds, microseconds = await scripts.execute("TIME")
     now = int(seconds) * 1000 + int(microseconds) // 1000
-    queues = await _queues(scripts, keys)
-    first = [await _earliest(scripts, key) for key in (keys.deadlines, *queues)]
+    turns = await turns_of(scripts, keys)
+    first = [await earliest(scripts, keys.deadlines), *(turn.earliest for turn in turns)]
     overdue = max((now - moment) / 1000 for moment in (*first, float("inf")) if moment is not None)
-    waiting = sum([await scripts.execute("ZCARD", queue) for queue in queues])
+    waiting = sum(turn.waiting for turn in turns)
     groups = json.loads(await scripts.execute("EVAL", _GROUPS, 1, keys.events))
     return Status(
         redis_version=str(info.get("valkey_version") or info["redis_version"]),
@@ -80,32 +82,13 @@ async def status_of(scripts: Scripts, keys: Keys | None = None) -> Status:
         waiting=waiting,
         overdue=overdue if overdue >= 0 else None,
         deliveries=await scripts.execute("ZCARD", keys.deliveries),
+        turns=turns,
         groups=[Group(**{"lag": None, "oldest_pending": None, **group}) for group in groups],
     )
 
 
-async def _queues(scripts: Scripts, keys: Keys) -> list[str]:
-    """Of those that wait for a ServiceNow instance. There are as many as instances, so the whole of Redis is looked through."""
-    found: list[str] = []
-    cursor = b"0"
-    while True:
-        cursor, names = await scripts.execute(
-            "SCAN", cursor, "MATCH", f"{keys.escalations('')}*", "COUNT", 1000
-        )
-        found += [name.decode() for name in names]
-        if int(cursor) == 0:
-            return sorted(set(found))
-
-
-async def _earliest(scripts: Scripts, key: str) -> float | None:
-    found = await scripts.execute("ZRANGE", key, 0, 0, "WITHSCORES")
-    if not found:
-        return None
-    return float(found[0][1] if isinstance(found[0], tuple | list) else found[1])
-
-
 def as_json(status: Status) -> str:
-    return json.dumps(asdict(status), indent=2)
+    return json.dumps(asdict(status), indent=2, default=str)
 
 
 def as_text(status: Status) -> str:
@@ -119,6 +102,7 @@ def as_text(status: Status) -> str:
         f"deliveries    {status.deliveries:>8}  put off or under way",
         f"dead letters  {status.dead_letters:>8}",
     ]
+    lines += [f"{turn.waiting} wait{'s' * (turn.waiting == 1)} for {why(turn)}" for turn in status.turns]
     for group in status.groups:
         lag = "?" if group.lag is None else group.lag
         oldest = f", oldest {_ago(group.oldest_pending)}" if group.oldest_pending is not None else ""

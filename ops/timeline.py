@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.commands import EventType, Reason
+from shared.notification import SERVICENOW
+from shared.outlook import target_name
 from shared.stream import Entry, UndecodableError
 from shared.wording import span
 
@@ -38,7 +40,10 @@ class Story:
     failures: list[Happening] = field(default_factory=list)
     moved: Happening | None = None
     """What a person, or an acknowledgement that lapsed, did last to the deadline, since nobody has it."""
-    escalation: Happening | None = None
+    records: list[Happening] = field(default_factory=list)
+    """Where it has been escalated to, at each step; the first was the first."""
+    calls: list[Happening] = field(default_factory=list)
+    """When people were called again before it was escalated."""
     closure: Happening | None = None
     message: dict[str, Any] | None = None
 
@@ -80,12 +85,16 @@ def _notified_of(story: Story, one: Happening) -> None:
 
 
 def _acknowledged(story: Story, one: Happening) -> None:
-    story.state, story.acknowledgement, story.moved = "acknowledged", one, None
+    story.acknowledgement = one
+    if not story.records:
+        story.state, story.moved = "acknowledged", None
 
 
 def _open_again(story: Story, one: Happening) -> None:
-    story.state, story.acknowledgement = "open", None
-    _moved(story, one)
+    story.acknowledgement = None
+    if not story.records:
+        story.state = "open"
+        _moved(story, one)
 
 
 def _moved(story: Story, one: Happening) -> None:
@@ -105,13 +114,20 @@ def _failed(story: Story, one: Happening) -> None:
 
 
 def _escalated(story: Story, one: Happening) -> None:
-    story.claim, story.escalation = None, story.escalation or one
+    story.claim = None
+    if one.reason != Reason.DUPLICATE_RECORD:
+        story.records.append(one)
     story.state = story.state if story.closure else "escalated"
 
 
 def _closed(story: Story, one: Happening) -> None:
     _notified_of(story, one)
     story.state, story.closure = one.type, one
+
+
+def _called(story: Story, one: Happening) -> None:
+    if not story.records:
+        story.calls.append(one)
 
 
 def _told(story: Story, one: Happening) -> None:
@@ -129,6 +145,7 @@ _FOLDS: dict[str, Callable[[Story, Happening], None]] = {
     EventType.ESCALATION_CLAIMED: _claimed,
     EventType.ESCALATION_FAILED: _failed,
     EventType.ESCALATED: _escalated,
+    EventType.CALLED_AGAIN: _called,
     EventType.RESOLVED: _closed,
     EventType.SUPERSEDED: _closed,
     EventType.EXPIRED: _closed,
@@ -138,8 +155,8 @@ _FOLDS: dict[str, Callable[[Story, Happening], None]] = {
 
 def why(story: Story, now: datetime) -> str:
     """In one sentence: why it did, did not, or did not yet escalate."""
-    if story.escalation:
-        return _why_escalated(story.escalation, story)
+    if story.records:
+        return _why_escalated(story.records[0], story)
     if story.acknowledgement:
         told = f"{_who(story)} acknowledged{_before(story, story.acknowledgement.at)}{_tried(story)}"
         return f"It did not escalate: {told}{_lapse(story, now)}."
@@ -150,7 +167,9 @@ def why(story: Story, now: datetime) -> str:
 
 
 def _tried(story: Story) -> str:
-    return f", after {_many(story.failures, 'failed attempt')}" if story.failures else ""
+    tried = [(story.calls, "further call"), (story.failures, "failed attempt")]
+    told = " and ".join(_many(things, name) for things, name in tried if things)
+    return f", after {told}" if told else ""
 
 
 def _many(things: Sequence[object], name: str) -> str:
@@ -188,15 +207,32 @@ def _why_not_yet(story: Story, now: datetime) -> str:
     return f"It should have escalated {span(now - story.deadline)} ago: is the escalator running?"
 
 
-def _why_escalated(escalation: Happening, story: Story) -> str:
-    number, late = escalation.data.get("number", "?"), float(escalation.data.get("late_seconds", 0))
+def _why_escalated(first: Happening, story: Story) -> str:
+    late = float(first.data.get("late_seconds", 0))
     lateness = f", {late:.1f} s after its deadline" if late >= 0.1 else ", at its deadline"  # noqa: PLR2004
-    tried = _tried(story)
-    if story.acknowledgement:
-        return f"It escalated as {number}{tried}: the attempt had begun before {_who(story)} acknowledged, and its answer was lost."
+    ack, tried = story.acknowledgement, _tried(story)
+    named, then = f"It escalated {_as(first)}", _then(first, story)
+    if ack and ack.version < first.version:
+        return f"{named}{tried}: the attempt had begun before {_who(story)} acknowledged, and its answer was lost{then}."
     if story.moved:
-        return f"It escalated as {number}{lateness}{tried}: {_moving(story.moved)}, and nobody had acknowledged since."
-    return f"It escalated as {number}{lateness}{tried}: nobody had acknowledged."
+        return f"{named}{lateness}{tried}: {_moving(story.moved)}, and nobody had acknowledged since{then}."
+    return f"{named}{lateness}{tried}: nobody had acknowledged{then}."
+
+
+def _then(first: Happening, story: Story) -> str:
+    """What came after the first record."""
+    told = [f"{_as(one)} {span(one.at - first.at)} later" for one in story.records[1:]]
+    ack = story.acknowledgement
+    if ack and ack.version > first.version:
+        told.append(f"{_who(story)} acknowledged {span(ack.at - first.at)} later")
+    return "".join(f"; {one}" for one in told)
+
+
+def _as(escalated: Happening) -> str:
+    number = escalated.data.get("number")
+    if number:
+        return f"as {number}"
+    return f"to {target_name(escalated.data.get('target', SERVICENOW), escalated.data.get('instance'))}"
 
 
 def _moving(one: Happening) -> str:
@@ -229,7 +265,9 @@ def _before(story: Story, at: datetime) -> str:
 def words(one: Happening) -> str:
     """An event's details for people, without what is long."""
     say = _WORDS.get(one.type)
-    return say(one.data) if say and one.data else ""
+    told = say(one.data) if say and one.data else ""
+    step = one.data.get("step")
+    return f"step {step}: {told}" if step and told else told
 
 
 def _notification(data: dict[str, Any]) -> str:
@@ -257,6 +295,11 @@ def _failure(data: dict[str, Any]) -> str:
     return f"attempt {data.get('attempt')}: {data.get('error')}"
 
 
+def _record(data: dict[str, Any]) -> str:
+    target = target_name(data.get("target", SERVICENOW), data.get("instance"))
+    return ", ".join(filter(None, (data.get("number") or target, data.get("url"))))
+
+
 _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.OPENED: _notification,
     EventType.UPDATED: _notification,
@@ -280,7 +323,13 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.ESCALATION_FAILED: _failure,
     EventType.NOTIFICATION_FAILED: _failure,
     EventType.RETRY_ASKED: lambda data: f"of the {data.get('stage')}, by hand",
-    EventType.ESCALATED: lambda data: f"{data.get('number')}, {data.get('url')}",
+    EventType.ESCALATED: _record,
+    EventType.CALLED_AGAIN: lambda data: " ".join(data.get("mention", [])) or "in the thread",
+    EventType.RECORD_UPDATED: lambda data: (
+        f"knows all up to version {data.get('upto')}"
+        + (f": {data['outcome']}" if data.get("outcome") else "")
+    ),
+    EventType.RECORD_UPDATE_FAILED: _failure,
     EventType.REPOST_ASKED: lambda data: f"{data.get('ts')} in {data.get('channel')}",
     EventType.MESSAGE_GONE: lambda data: f"{data.get('ts')} in {data.get('channel')}",
     EventType.NOTIFIED: lambda data: (

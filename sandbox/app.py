@@ -15,6 +15,7 @@ from sandbox.servicenow_api import ServiceNowApi
 from sandbox.servicenow_control import ServiceNowControl
 from sandbox.slack_api import SlackApi
 from sandbox.slack_content import SlackRefusal
+from sandbox.webhook import WebhookApi
 from sandbox.world import World
 
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -26,6 +27,7 @@ CONTENT_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; conne
 def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
     """The stand-ins, their controls and their page, over one world."""
     slack, servicenow = SlackApi(world, now), ServiceNowApi(world, now)
+    webhook = WebhookApi(world.webhook, world.faults, now)
     responses = ResponseUrls(world.slack)
     control, board = Control(world, Interactivity(world.slack, responses, now)), Board(world)
 
@@ -57,6 +59,7 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
             Route("/servicenow/{instance}/oauth_token.do", servicenow.token, methods=["POST"]),
             Route(TABLE, servicenow.answer, methods=VERBS),
             Route(TABLE + "/{sys_id}", servicenow.answer, methods=VERBS),
+            Route("/webhook/{name}", webhook.answer, methods=["POST"]),
             Route("/_sandbox/board", fragments),
             Route("/_sandbox/state", control.state, methods=["GET"]),
             Route("/_sandbox/state", control.reset, methods=["DELETE"]),

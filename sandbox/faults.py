@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Target = Literal["slack", "servicenow"]
+Target = Literal["slack", "servicenow", "webhook"]
 Kind = Literal[
     "latency",  # answer rightly, `seconds` late
     "status",  # HTTP `status`, with `retry_after` where given
@@ -23,7 +23,7 @@ Kind = Literal[
 
 class Fault(BaseModel):
     """One way to misbehave. `match` holds words that must all fit the request: a Slack method (`chat.update`), or a verb,
-    an instance and a table (`POST infra`), or `TOKEN` and an instance; empty fits all. `count`: how many times, None until
+    an instance and a table (`POST infra`), or `TOKEN` and an instance, or a webhook's `incident.escalated`; empty fits all. `count`: how many times, None until
     cleared. `after`: have the effect first (`status` 504 with `after` is a gateway that gave up on a server that did not).
     `name`: a second fault of the same name replaces the first.
     """

@@ -82,6 +82,11 @@ class Running:
         """For `oncall.servicenow.instance_url`."""
         return f"{self.url}/servicenow/{instance}"
 
+    @property
+    def webhook_url(self) -> str:
+        """For `oncall.webhook.url`, with a key in it that is nobody's business."""
+        return f"{self.url}/webhook/pager?key=sandbox-webhook-key"
+
 
 @contextmanager
 def running(

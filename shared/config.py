@@ -4,7 +4,7 @@ All values are valid by themselves; what must be given together is checked where
 so that no log line, `repr` or traceback shows them. `docs/configuration.md` is made from the descriptions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +18,7 @@ from shared.config_life import LivesConfig
 from shared.config_record import RecordConfig
 from shared.config_routes import Match, Mention
 from shared.config_section import Section, distinct, lower
+from shared.config_steps import MOST_STEPS, Plan, StepConfig, planned
 from shared.config_values import (
     BaseUrl,
     Concurrency,
@@ -29,17 +30,26 @@ from shared.config_values import (
     UrlWithSlash,
     Variable,
 )
+from shared.config_webhook import WebhookConfig
 from shared.matchers import Matcher
+from shared.notification import SERVICENOW, WEBHOOK
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  in a container the port is reachable only where it is published
-PROVIDERS = ("servicenow", "aws_incident_manager", "pagerduty", "incident_io")
-"""Versus' on-call providers. Ours is the first; the others are known so that a file that names them can be explained."""
+PROVIDERS = (SERVICENOW, WEBHOOK)
+FOREIGN_PROVIDERS = ("aws_incident_manager", "pagerduty", "incident_io")
+"""Versus' other on-call providers, known so that a file that names them can be explained."""
 
 
 def _provider(name: str) -> str:
-    if name not in PROVIDERS:
-        raise ValueError("should be servicenow")
+    if name not in PROVIDERS + FOREIGN_PROVIDERS:
+        raise ValueError("should be servicenow or webhook")
     return name
+
+
+def _few(steps: tuple[StepConfig, ...]) -> tuple[StepConfig, ...]:
+    if len(steps) > MOST_STEPS:
+        raise ValueError(f"should have at most {MOST_STEPS} steps")
+    return steps
 
 
 def _one_or_more(value: Any) -> Any:
@@ -228,7 +238,7 @@ class Patience:
 class ServiceNowConfig(RecordConfig, LivesConfig, AccessConfig):
     instance_url: BaseUrl | None = Field(
         None,
-        description="Base URL of the instance, `https://dev12345.service-now.com`. Required when on-call is enabled.",
+        description="Base URL of the instance, `https://dev12345.service-now.com`. Required when on-call is enabled and leads there.",
     )
     other_instance_urls: Annotated[dict[str, BaseUrl], AfterValidator(distinct)] = Field(
         {},
@@ -255,6 +265,14 @@ class ServiceNowConfig(RecordConfig, LivesConfig, AccessConfig):
     concurrency_per_instance: Annotated[int, Field(ge=1, le=100)] = Field(
         8,
         description="Calls that one instance gets at a time from each escalator; each has a session of its own there.",
+    )
+    rate_per_instance: float = Field(
+        0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Calls a second that one instance gets over all escalators, on the long run; a record takes two. After a pause 20 "
+        "may come at once. 0: as many as `concurrency_per_instance` lets through.",
     )
 
     @property
@@ -299,7 +317,7 @@ class OnCallConfig(Section):
         ge=0,
         le=525_600,
         allow_inf_nan=False,
-        description="Minutes to wait for an acknowledgement; fractions count. 0 escalates at once.",
+        description="Minutes to wait for an acknowledgement; fractions count. 0 escalates at once. With `steps`, they say when.",
     )
     ack_timeout_minutes: float | None = Field(
         None,
@@ -310,9 +328,16 @@ class OnCallConfig(Section):
         "deadline is armed again. Empty: an acknowledgement holds.",
     )
     provider: Annotated[str, AfterValidator(_provider), Variable("ONCALL_PROVIDER")] = Field(
-        "servicenow", description="Where to escalate to. Only `servicenow` is supported."
+        SERVICENOW,
+        description="Where to escalate to: `servicenow` or `webhook`. With `steps`, they say where to.",
+    )
+    steps: Annotated[tuple[StepConfig, ...], AfterValidator(_few)] = Field(
+        (),
+        description="What happens while nobody acknowledges, one after the other. At least one step leads to `servicenow` or `webhook`. "
+        "Without steps there is one, as `provider` and `wait_minutes` say. See [On-call](oncall.md).",
     )
     servicenow: ServiceNowConfig = ServiceNowConfig()
+    webhook: WebhookConfig = WebhookConfig()
 
     @property
     def wait(self) -> timedelta:
@@ -323,10 +348,26 @@ class OnCallConfig(Section):
         return None if self.ack_timeout_minutes is None else timedelta(minutes=self.ack_timeout_minutes)
 
     @property
+    def plan(self) -> Plan:
+        """What happens while nobody acknowledges, with instances by their names as configured."""
+        provider = self.provider if self.provider in PROVIDERS else SERVICENOW
+        plan, find = planned(self.steps) or Plan(self.wait, provider), self.servicenow.find_instance
+        steps = (
+            step.model_copy(update={"instance": step.instance and find(step.instance)}) for step in plan.steps
+        )
+        return replace(plan, instance=plan.instance and find(plan.instance), steps=tuple(steps))
+
+    @property
     def configured(self) -> bool:
-        """Whether a record could be written: an instance and the credentials for it are known, and nobody else is meant."""
+        """Whether all that the plan leads to is known, with what it takes to sign in; and nobody else is meant."""
         servicenow = self.servicenow
-        return self.provider == "servicenow" and bool(servicenow.instance_url and servicenow.is_complete)
+        complete = {
+            SERVICENOW: bool(servicenow.instance_url and servicenow.is_complete),
+            WEBHOOK: self.webhook.is_complete,
+        }
+        return bool(self.steps or self.provider in PROVIDERS) and all(
+            complete[target] for target in self.plan.targets
+        )
 
 
 class RedisConfig(Section):

@@ -9,11 +9,21 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shared import config_errors
-from shared.config import PROVIDERS, Config
+from shared.config import FOREIGN_PROVIDERS, Config
 from shared.config_access import CREDENTIALS, NEEDED
 from shared.config_draft import Draft, draft
 from shared.config_errors import ConfigError, Problem, dotted, in_line_order, shown
 from shared.config_keys import KEYS, is_secret, told_unknown
+from shared.config_oncall import (
+    INSTANCES,
+    SERVICENOW,
+    STEPS,
+    is_on_call,
+    led_to,
+    missing_webhook,
+    oncall_advice,
+    oncall_contradictions,
+)
 from shared.config_states import LIVES, state_problems
 from shared.config_values import is_private_enough
 from shared.config_variables import Variables
@@ -29,9 +39,7 @@ FOREIGN_BLOCKS = (
 """What a Versus configuration may have, for things that Ackstream does not do."""
 
 SLACK = ("alert", "slack")
-SERVICENOW = ("oncall", "servicenow")
-INSTANCES = (*SERVICENOW, "other_instance_urls")
-ADDRESSEES = tuple((*SLACK, key) for key in ("routes", "mention", "fallback_channel_id"))
+ADDRESSEES = (STEPS, *((*SLACK, key) for key in ("routes", "mention", "fallback_channel_id")))
 ACCESS = (*SERVICENOW, "access_by_instance")
 BY_INSTANCE = (ACCESS, LIVES, (*SERVICENOW, "fields_by_instance"), (*SERVICENOW, "table_by_instance"))
 
@@ -72,6 +80,7 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> LoadedCo
         *_foreign_blocks(written),
         *_absent_instances(written, variables),
         *_absent_addressees(written, variables),
+        *oncall_advice(written),
     ]
     problems = [*written.problems, *_missing(written, variables), *_contradictions(written)]
     try:
@@ -121,7 +130,8 @@ def _absent_instances(written: Draft, variables: Variables) -> Iterator[str]:
 def _absent_addressees(written: Draft, variables: Variables) -> Iterator[str]:
     """Alerts would quietly go elsewhere, or call nobody."""
     for path, place in written.places.items():
-        lost = path[:3] in ADDRESSEES and place.unset and written.get(path) is None
+        addressee = any(path[: len(key)] == key for key in ADDRESSEES)
+        lost = addressee and place.unset and written.get(path) is None
         if lost and written.is_on((*SLACK, "enable")):
             yield f"{dotted(path)}: has no value: {variables.absence(place.unset[0])}; it counts as not given"
 
@@ -133,9 +143,10 @@ def _missing(written: Draft, variables: Variables) -> Iterator[Problem]:
         needed |= {(*SLACK, key): "alert.slack.enable is true" for key in ("token", "channel_id")}
         needed |= {(*SLACK, key): why for key, why in _for_buttons(written)}
     for switch in ("initialized_only", "enable"):
-        if written.is_on(("oncall", switch)):
+        if written.is_on(("oncall", switch)) and "servicenow" in led_to(written):
             keys = ("instance_url", *_to_sign_in(written, SERVICENOW))
             needed |= {(*SERVICENOW, key): f"oncall.{switch} is true" for key in keys}
+    needed |= missing_webhook(written)
     for path in _own_credentials(written):
         why = f"the instance has credentials of its own in {dotted(path)}"
         needed |= {(*path, key): why for key in _to_sign_in(written, path)}
@@ -216,11 +227,13 @@ def _contradictions(written: Draft) -> Iterator[Problem]:
                 path,
                 "should be https://: the password would travel unencrypted; oncall.servicenow.allow_http: true permits it",
             )
-    provider, active = written.text(("oncall", "provider")), _oncall_is_on(written)
-    if provider in PROVIDERS and provider != "servicenow" and active:
+    provider, active = written.text(("oncall", "provider")), is_on_call(written)
+    if provider in FOREIGN_PROVIDERS and active:
         yield written.problem(
-            ("oncall", "provider"), f"should be servicenow; Ackstream cannot escalate to {provider}"
+            ("oncall", "provider"),
+            f"should be servicenow or webhook; Ackstream cannot escalate to {provider}",
         )
+    yield from oncall_contradictions(written)
     yield from _swapped_tokens(written)
     yield from _ports_in_use_twice(written)
     auth = ("ingest", "auth")
@@ -250,10 +263,6 @@ def _ports_in_use_twice(written: Draft) -> Iterator[Problem]:
         if port in taken:
             yield written.problem(path, f"should be another port than {taken[port]}'s, {port}")
         taken.setdefault(port, dotted(path))
-
-
-def _oncall_is_on(written: Draft) -> bool:
-    return written.is_on(("oncall", "enable")) or written.is_on(("oncall", "initialized_only"))
 
 
 def _told(written: Draft, variables: Variables, error: ValidationError) -> Iterator[Problem]:
@@ -302,7 +311,7 @@ def _advice(config: Config) -> Iterator[str]:
     slack = config.alert.slack
     if slack.fallback_channel_id and slack.fallback_channel_id == slack.channel_id:
         yield "alert.slack.fallback_channel_id: is alert.slack.channel_id, whose own trouble cannot be told there"
-    if config.oncall.provider != "servicenow":
+    if config.oncall.provider in FOREIGN_PROVIDERS and not config.oncall.steps:
         yield f"oncall.provider: Ackstream cannot escalate to {config.oncall.provider}; on-call is off"
     yield from _without_a_close_code(config)
     if config.redis.insecure_skip_verify and config.redis.uses_tls:

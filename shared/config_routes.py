@@ -41,13 +41,16 @@ def _distinct(mentions: dict[str, Mentions]) -> dict[str, Mentions]:
     return mentions
 
 
+MentionList = Annotated[Mentions, BeforeValidator(_mentions)]
+"""One text or a list of texts."""
+
 Match = Annotated[
     tuple[Annotated[tuple[Matcher, ...], PlainValidator(_matchers)], ...], BeforeValidator(_texts)
 ]
 """One text or a list of texts; all that is in them must fit."""
 
 Mention = Annotated[
-    dict[str, Annotated[Mentions, BeforeValidator(_mentions)]],
+    dict[str, MentionList],
     BeforeValidator(_by_severity),
     AfterValidator(_distinct),
 ]

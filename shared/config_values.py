@@ -71,6 +71,17 @@ def proxy_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def webhook_url(secret: SecretStr) -> SecretStr:
+    """Raises ValueError unless it is http(s) with a host. What follows may be anything: a key, often."""
+    url = secret.get_secret_value()
+    parts = _split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be a URL that begins with https:// or http://")
+    if "@" in parts.netloc or "#" in url:
+        raise ValueError("should be a URL without a user name, a password or # in it")
+    return secret
+
+
 def host_name(host: str) -> str:
     if any(character.isspace() or character in "/@" for character in host):
         raise ValueError("should be a host name or an address alone; a whole URL belongs in redis.url")
@@ -128,5 +139,6 @@ BaseUrl = Annotated[str, AfterValidator(base_url)]
 UrlWithSlash = Annotated[str, AfterValidator(url_with_slash)]
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_url)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(proxy_url)]
+WebhookUrl = Annotated[SecretStr, AfterValidator(webhook_url)]
 HostName = Annotated[str, AfterValidator(host_name)]
 Token = Annotated[SecretStr, AfterValidator(one_word)]

@@ -17,7 +17,7 @@ from shared.commands import (
 from shared.incident import NOT_TRUSTED, Digest, Effort, Incident, Lease, Message, Note, NoteKind
 from shared.steps import changed, failure, is_parked
 
-_NOT_IN_THE_MESSAGE = {NoteKind.WARNINGS, NoteKind.SECOND_RECORD}
+_NOT_IN_THE_MESSAGE = {NoteKind.WARNINGS, NoteKind.SECOND_RECORD, NoteKind.CALLED_AGAIN}
 """What the thread of a message that was just posted still has to tell; all else the message says itself."""
 
 

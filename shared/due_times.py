@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol, Self
 
 import structlog
 
@@ -27,6 +28,21 @@ class Due:
     next_in: timedelta | None
     """Until the earliest entry that is left, zero if it is due already; None: nothing is waiting."""
 
+    @classmethod
+    def of(cls, reply: list[bytes]) -> Self:
+        """What lease.lua and its like answer."""
+        now, following, *ids = reply
+        next_in = timedelta(milliseconds=max(0.0, float(following) - int(now))) if following else None
+        return cls(tuple(id_.decode() for id_ in ids), next_in)
+
+
+class Source(Protocol):
+    """Where a poller has its incidents from."""
+
+    async def lease(self, limit: int) -> Due:
+        """Those that are due, for this one alone. Should it die over one, that comes again. Raises StoreUnavailableError."""
+        ...
+
 
 class DueTimes:
     """`age`: how long after its moment in the set an incident is due."""
@@ -38,18 +54,17 @@ class DueTimes:
 
     async def lease(self, limit: int) -> Due:
         times = [round(span.total_seconds() * 1000) for span in (LEASE, self._age)]
-        reply = await self._scripts.run(_LEASE, [self._key], [limit, *times])
-        now, following, *ids = reply
-        next_in = timedelta(milliseconds=max(0.0, float(following) - int(now))) if following else None
-        return Due(tuple(id_.decode() for id_ in ids), next_in)
+        return Due.of(await self._scripts.run(_LEASE, [self._key], [limit, *times]))
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many may be in the works at once; when none may, how many seconds later it makes sense to ask again."""
+    """How many may be in the works at once; when none may, how many seconds later it makes sense to ask again. `new`: how many may
+    begin before it is asked again; None: all of them."""
 
     at_once: int
     wait: float = 0.0
+    new: int | None = None
 
 
 class Poller:
@@ -58,7 +73,7 @@ class Poller:
 
     def __init__(
         self,
-        due_times: DueTimes,
+        due_times: Source,
         handle: Callable[[str], Awaitable[None]],
         stopping: asyncio.Event,
         *,
@@ -103,7 +118,7 @@ class Poller:
         if room <= 0:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             return 0
-        due = await self._due_times.lease(room)
+        due = await self._due_times.lease(room if allowed.new is None else min(room, allowed.new))
         for incident_id in due.ids:
             task = asyncio.create_task(self._one(incident_id))
             self._running.add(task)

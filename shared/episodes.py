@@ -175,7 +175,7 @@ def _join(
     deadline = incident.deadline
     if notification.firing and incident.state is State.OPEN and not incident.is_snoozed(now):
         deadline = _nearest(deadline, _deadline(notification.call, now))
-    call = _soonest(incident.call, notification.call) if notification.firing else incident.call
+    call = _soonest(incident, notification.call) if notification.firing else incident.call
     joined = incident.model_copy(
         update={
             "facts": incident.facts if only_mentioned else notification.facts,
@@ -299,8 +299,10 @@ def _nearest(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
-def _soonest(kept: Call, new: Call) -> Call:
-    """Whom to call stays as the first notification said; how soon can only come nearer."""
+def _soonest(incident: Incident, new: Call) -> Call:
+    """Whom to call stays as it was when on-call began, be it that of the episode before; how soon can only come nearer."""
+    kept = incident.call
     waits = [call.wait for call in (kept, new) if call.wait is not None]
-    whom = {"target": new.target, "steps": new.steps} if kept.wait is None and new.wait is not None else {}
+    begins = incident.deadline is None and new.wait is not None
+    whom = {"target": new.target, "steps": new.steps} if begins else {}
     return kept.model_copy(update={"wait": min(waits, default=None), **whom})

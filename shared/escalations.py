@@ -6,13 +6,14 @@ from typing import Any
 from shared.commands import CallAgain, Claim, EscalationFailed, EventType, Reason, RecordWritten, Step
 from shared.efforts import failed, leased
 from shared.incident import Effort, Incident, Record, State
+from shared.notification import SLACK
 from shared.steps import at_step, changed, failure, moments
 
 
 def claim(incident: Incident, command: Claim, now: datetime) -> Step:
     """Once claimed, an acknowledgement can no longer slip in between our look and the record."""
     step = command.step
-    if step not in incident.steps:
+    if step not in incident.steps or incident.target_of(step)[0] == SLACK:
         return Step(incident, Reason.NOT_DUE)
     effort, due = incident.effort(step), incident.step_due(step)
     if effort.held_by_another(command.token, now):
@@ -87,10 +88,11 @@ def escalation_failed(incident: Incident, command: EscalationFailed, now: dateti
 
 def call_again(incident: Incident, command: CallAgain, now: datetime) -> Step:
     """Slack is told by the note that comes with the event: once, however often that has to be tried."""
-    due = incident.step_due(command.step) if command.step in incident.steps else None
+    calls = command.step in incident.steps and incident.target_of(command.step)[0] == SLACK
+    due = incident.step_due(command.step) if calls else None
     if due is None or due > now:
         return Step(incident, Reason.NOT_DUE)
     data = {"mention": list(incident.call.steps[command.step - 1].mention)} | at_step(command.step)
     data |= moments(deadline=incident.deadline if incident.awaits_escalation else None)
     update = incident.with_step(command.step, called_at=now)
-    return changed(incident, now, Reason.CALLED_AGAIN, EventType.CALLED_AGAIN, data, **update)
+    return changed(incident, now, Reason.CALLED_AGAIN, EventType.CALLED_AGAIN, data, visible=True, **update)

@@ -141,25 +141,59 @@ def slack_refusal(incident_id: str, version: str) -> str:
     return f"ackstream:slack-refusal:{incident_id}:{version}"
 
 
+_SERVICENOW = "{ackstream:servicenow}"
+"""What concerns instances lies together, too."""
+
+
 def servicenow_hold(instance: str) -> str:
     """String: present while the instance's own Retry-After forbids calls to it; it lives just as long."""
-    return f"ackstream:servicenow-hold:{instance}"
+    return f"{_SERVICENOW}:hold:{instance}"
 
 
-def storm_parent(parent: str) -> str:
-    """String: `opening` while somebody writes the record of a storm, or may have; then its sys_id. `parent` is the record's
-    correlation_id. Lives as long as the former may take, or STORM_LIFETIME."""
-    return f"{{ackstream:{parent}}}:record"
+def servicenow_bucket(instance: str) -> str:
+    """String: Unix milliseconds at which all tokens of the instance are back; it lives until then."""
+    return f"{_SERVICENOW}:bucket:{instance}"
 
 
-def storm_children(parent: str) -> str:
-    """Set: ids of the incidents that a storm's record lists and that are not over. Lives OPEN_LIFETIME, counted from the last one."""
-    return f"{{ackstream:{parent}}}:children"
+SILENCE_LIFETIME = timedelta(seconds=20)
+"""Told again every few seconds (services/escalator/queues.py), it outlives whoever tells it by no more than this."""
 
 
-def storm_last(parent: str) -> str:
-    """String: id of the incident with whose end none of them was left. Lives OPEN_LIFETIME."""
-    return f"{{ackstream:{parent}}}:last"
+def servicenow_silence(instance: str) -> str:
+    """String: Unix milliseconds since when the instance does not answer. Present while some escalator leaves it alone for that.
+    Lives SILENCE_LIFETIME."""
+    return f"{_SERVICENOW}:silence:{instance}"
+
+
+STORM_QUEUE = "storms:"
+"""What the name of the queue begins with in which a storm's incidents wait for an instance, before the instance's own."""
+
+
+@dataclass(frozen=True)
+class ParentKeys:
+    """Of a storm's record in one instance; `instance`: its name, empty for the default one."""
+
+    storm: str
+    instance: str
+
+    def _key(self, name: str) -> str:
+        return f"{{ackstream:parent:{self.storm}}}:{name}:{self.instance}"
+
+    @property
+    def record(self) -> str:
+        """String: `opening` while somebody writes the record, or may have; then its sys_id, or why it is not shown to us. Lives as long
+        as the former may take, or STORM_LIFETIME."""
+        return self._key("record")
+
+    @property
+    def children(self) -> str:
+        """Set: ids of the incidents that it lists and that are not over. Lives OPEN_LIFETIME, counted from the last one."""
+        return self._key("children")
+
+    @property
+    def last(self) -> str:
+        """String: id of the incident with whose end none of them was left. Lives OPEN_LIFETIME."""
+        return self._key("last")
 
 
 def has_owner(key: str) -> bool:

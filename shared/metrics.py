@@ -81,6 +81,12 @@ SERVICENOW_WAITING = Gauge(
     "Incidents that are due and wait for their turn at the instance, over all replicas",
     ["instance"],
 )
+WEBHOOK_REQUESTS = Counter(
+    "ackstream_webhook_requests",
+    "Calls to the webhook by their result: a status, or `lost`",
+    ["event", "result"],
+)
+WEBHOOK_SECONDS = Histogram("ackstream_webhook_seconds", "Time of one call to the webhook", ["event"])
 BUILD = Gauge("ackstream_build_info", "Always 1; the labels tell the version", ["version", "service"])
 
 

@@ -150,11 +150,11 @@ def _attempt(before: Incident, after: Incident, event: Happened) -> dict[NoteKin
 
 def _record(event: Happened) -> dict[NoteKind, dict[str, Any]]:
     if event.reason == Reason.DUPLICATE_RECORD:
-        return {NoteKind.SECOND_RECORD: _kept(event, "number", "url")}
+        return {NoteKind.SECOND_RECORD: _kept(event, "number", "url", "target")}
     late = float(event.data.get("late_seconds", 0))
     if late <= WORTH_SAYING_LATE.total_seconds():
         return {}
-    return {NoteKind.ESCALATED_LATE: {"late_seconds": late} | _kept(event, "number", "url")}
+    return {NoteKind.ESCALATED_LATE: {"late_seconds": late} | _kept(event, "number", "url", "target")}
 
 
 def _kept(event: Happened, *names: str) -> dict[str, Any]:

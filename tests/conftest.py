@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 from redis.asyncio import Redis
 
 from ops.embedded import ServerBinary, find_servers
@@ -14,6 +15,11 @@ from shared.keys import has_owner
 from shared.redis_client import Scripts, connect
 from shared.store import Store
 from tests.servers import RedisServer
+
+settings.register_profile(
+    "ackstream", deadline=None
+)  # how long an example takes says something of the machine
+settings.load_profile("ackstream")
 
 
 def need(program: str) -> str:

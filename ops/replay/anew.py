@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -95,7 +95,7 @@ async def as_new(
 
 
 def _manner(config: Config) -> Manner:
-    """As the operator has it, where that does not lead outside."""
+    """As the operator has it, where that does not lead outside. Of on-call's steps there is the escalation."""
     slack, oncall = config.alert.slack, config.oncall
     return Manner(
         "replay",
@@ -103,7 +103,10 @@ def _manner(config: Config) -> Manner:
         channel=slack.channel_id or CHANNEL,
         instances=tuple(oncall.servicenow.other_instance_urls),
         slack={"message_properties": slack.message_properties.model_dump()},
-        oncall=oncall.model_dump(include={"enable", "initialized_only", "wait_minutes"}),
+        oncall={
+            **oncall.model_dump(include={"enable", "initialized_only"}),
+            "wait_minutes": oncall.plan.wait / timedelta(minutes=1),
+        },
         ingest=config.ingest.model_dump(include={"max_body_bytes"}),
     )
 

@@ -1,6 +1,6 @@
 """The course of things under one configuration: what came in and what people did, decided anew. Pure.
 
-ServiceNow is taken to answer at once: a record is there at its deadline, unless somebody had acknowledged by then.
+Every target is taken to answer at once: a record is there when its step is due, unless somebody had acknowledged by then.
 """
 
 import heapq
@@ -12,6 +12,7 @@ from ops.timeline import Happening
 from services.ingest.parameters import OnCallDefaults, weigh
 from shared.commands import (
     Acknowledge,
+    CallAgain,
     Command,
     EscalateNow,
     EventType,
@@ -26,8 +27,8 @@ from shared.commands import (
     Unacknowledge,
 )
 from shared.identity import digest, partition_of_incident
-from shared.incident import Incident, Record
-from shared.notification import Notification
+from shared.incident import Duty, Incident, Record, Task
+from shared.notification import SERVICENOW, Notification
 from shared.transitions import advance
 
 
@@ -59,14 +60,13 @@ class Course:
             self._apply(event.incident, deed, event.at)
 
     def finish(self, until: datetime) -> None:
-        """Escalate what is due by then, and let acknowledgements lapse."""
+        """Escalate what is due by then, call people again, and let acknowledgements lapse."""
         while self._due and self._due[0][0] <= until:
             due, incident_id = heapq.heappop(self._due)
             incident = self.lives[incident_id].incident
-            if incident.awaits_escalation and incident.deadline == due:
-                self._apply(incident_id, RecordWritten("", _record(incident, due)), due)
-            elif incident.lapse_due == due:
-                self._apply(incident_id, Lapse(), due)
+            duty = min(incident.duties, key=lambda duty: duty.at, default=None)
+            if duty and duty.at == due:
+                self._apply(incident_id, _done(incident, duty), due)
 
     def _receive(self, event: Happening) -> None:
         notification = self._weighed(event)
@@ -101,9 +101,8 @@ class Course:
             self.lives[incident.id] = Life(incident, body or "{}", incident, body or "{}")
         else:
             self.lives[incident.id] = Life(past.opening, past.opening_body, incident, body or past.body)
-        due = incident.deadline if incident.awaits_escalation else incident.lapse_due
-        if due:
-            heapq.heappush(self._due, (due, incident.id))
+        if incident.attention_due:
+            heapq.heappush(self._due, (incident.attention_due, incident.id))
 
 
 def _deed_of(event: Happening) -> Command | None:
@@ -123,5 +122,13 @@ def _deed_of(event: Happening) -> Command | None:
     return None
 
 
-def _record(incident: Incident, at: datetime) -> Record:
-    return Record(sys_id="0" * 32, number="(record)", url="", instance=incident.call.instance, at=at)
+def _done(incident: Incident, duty: Duty) -> Command:
+    """Its records want to be told nothing, so that is never due."""
+    if duty.task is Task.LAPSE:
+        return Lapse()
+    if duty.task is Task.CALL_AGAIN:
+        return CallAgain(duty.step)
+    target, instance = incident.target_of(duty.step)
+    number = "(record)" if target == SERVICENOW else ""
+    record = Record(sys_id="0" * 32, number=number, url="", instance=instance, at=duty.at, target=target)
+    return RecordWritten("", record, duty.step)

@@ -17,8 +17,9 @@ from ops.timeline import moment as clock
 from services.ingest.__main__ import oncall_defaults
 from services.ingest.parameters import weigh
 from shared.config import Config
-from shared.incident import Incident
+from shared.incident import Incident, Record
 from shared.notification import Call
+from shared.outlook import target_name
 
 INDENT = " " * 2
 
@@ -98,24 +99,39 @@ def _outcome(life: Life, preview: Preview) -> Outcome:
         "as it ends": lines_of(preview.message(incident, life.body)),
     }
     told = preview.slack_is_on and not (incident.closure and incident.closure.never_fired)
-    record = preview.record(incident, incident.record.at) if incident.record else None
+    records = [(step, record) for step in incident.steps if (record := incident.record_of(step))]
+    requests = [preview.record(incident, record.at, step) for step, record in records]
+    words = [
+        _record_in_words(record, request) for (_, record), request in zip(records, requests, strict=True)
+    ]
+    written = [
+        {"at": record.at, **request}
+        for (_, record), request in zip(records, requests, strict=True)
+        if request
+    ]
     return Outcome(
         incident.facts.title or "Alert",
         incident.opened_at,
         {
             "channel": preview.channel(incident) if told else "no message",
             "deadline": clock(incident.deadline) if incident.deadline else "no on-call",
-            "record": _record_in_words(incident, record),
+            "record": "; ".join(words) or _why_none(incident),
             "warnings": "; ".join(incident.warnings) or "none",
         },
-        record and {"at": incident.record and incident.record.at, **record},
+        next(iter(written), None),
         messages if told else {},
     )
 
 
-def _record_in_words(incident: Incident, record: dict[str, Any] | None) -> str:
-    if incident.record and record:
-        return f"at {clock(incident.record.at)} in ServiceNow ({record['instance']}): {record['method']} {record['url']}"
+def _record_in_words(record: Record, request: dict[str, Any] | None) -> str:
+    if request is None:
+        return f"at {clock(record.at)} by {target_name(record.target, record.instance)}"
+    return (
+        f"at {clock(record.at)} in ServiceNow ({request['instance']}): {request['method']} {request['url']}"
+    )
+
+
+def _why_none(incident: Incident) -> str:
     if incident.acknowledgement:
         who = incident.acknowledgement
         return f"none: {who.by} acknowledges at {clock(who.at)}"

@@ -34,6 +34,7 @@ from shared.incident import (
 from shared.news import informed
 from shared.notes import noted
 from shared.notification import Call, Frozen, Notification
+from shared.plan import planned
 from shared.stream import UndecodableError
 from shared.transitions import advance
 
@@ -92,10 +93,10 @@ class History:
         opened = _as_opened(advance(None, Fire(notification, event.incident), event.at).incident, event)
         past = self._latest.get(event.data.get("after", ""))
         if opened is None or past is None:
-            return opened and _due(opened, event)
+            return opened and _planned(opened, event)
         closed_at = past.closure.at if past.closure else event.at
         predecessor = Predecessor(starts=past.starts, closed_at=closed_at)
-        return _due(opened.model_copy(update={"predecessor": predecessor}), event)
+        return _planned(opened.model_copy(update={"predecessor": predecessor}), event)
 
 
 def _as_opened(incident: Incident | None, event: Happening) -> Incident | None:
@@ -130,6 +131,12 @@ def has_notification(event: Happening) -> bool:
 
 def _due(incident: Incident, event: Happening) -> Incident:
     return incident.model_copy(update={"deadline": moment_of(event.data, "deadline")})
+
+
+def _planned(incident: Incident, event: Happening) -> Incident:
+    """As it opens: its deadline may be that of the episode before, and may leave no time for a step before it."""
+    due = _due(incident, event)
+    return due.model_copy(update={"further": planned(due.call, due.deadline, event.at)})
 
 
 def _updated(incident: Incident, event: Happening) -> Incident:
@@ -232,7 +239,7 @@ def _escalated(incident: Incident, event: Happening) -> Incident:
 
 
 def _called_again(incident: Incident, event: Happening) -> Incident:
-    return incident.model_copy(update=incident.with_step(_step(event), called_at=event.at))
+    return _seen(incident, **incident.with_step(_step(event), called_at=event.at))
 
 
 def _record_updated(incident: Incident, event: Happening) -> Incident:

@@ -14,6 +14,7 @@ from services.notifier.routing import Routing, calling
 from services.notifier.template import MessageTemplate, TemplateError
 from shared.config import Config
 from shared.incident import Incident
+from shared.notification import SERVICENOW
 from shared.outlook import may_be_acknowledged_in_time
 
 _DATE = re.compile(r"<!date\^[^|<>]*\|([^<>]*)>")
@@ -46,11 +47,14 @@ class Preview:
     def channel(self, incident: Incident) -> str:
         return self._routing.route(incident).channel or self._config.alert.slack.channel_id or "no channel"
 
-    def record(self, incident: Incident, at: datetime) -> dict[str, Any] | None:
-        """The request to ServiceNow that an escalation at `at` would make; None when none is configured."""
-        settings = self._config.oncall.servicenow
+    def record(self, incident: Incident, at: datetime, step: int = 0) -> dict[str, Any] | None:
+        """The request to ServiceNow that an escalation at `at`, by that step, would make; None when none is configured, or the step
+        leads elsewhere."""
+        settings, (target, instance) = self._config.oncall.servicenow, incident.target_of(step)
+        if target != SERVICENOW:
+            return None
         try:
-            name, url = settings.instance(incident.call.instance)
+            name, url = settings.instance(instance)
         except LookupError:
             return None
         return {

@@ -9,12 +9,12 @@ import hmac
 import json
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.commands import EventType
 from shared.identity import is_incident_id
-from shared.incident import Acknowledgement, Incident, Record
-from shared.notification import Alert, Facts, Frozen, Link
+from shared.incident import Acknowledgement, Closure, FurtherStep, Haste, Incident, News, Note, Record, Snooze
+from shared.notification import Alert, Call, Facts, Frozen, Link
 from shared.wording import is_web
 
 SEVERITIES = {"severity", "Severity", "level", "priority"}
@@ -24,14 +24,17 @@ STATUSES = {"status", "state", "alertState", "action", "version", "Type", "NewSt
 """Keys whose value, when it is one word, tells firing from resolved, or one sender from another."""
 
 _KEPT = {
-    *("severity", "deadline", "call", "query", "after", "token", "until", "doubt_until", "retry_at", "error"),
-    *("sys_id", "number", "instance", "at", "door", "channel", "ts"),
+    *("severity", "deadline", "query", "after", "token", "until", "doubt_until", "retry_at", "error"),
+    *("sys_id", "number", "instance", "at", "door", "channel", "ts", "target", "wants", "parent", "outcome"),
 }
 """What an event says in words that are ours, ServiceNow's or Slack's."""
 
 _WORD = re.compile(r"[A-Za-z0-9_]{1,20}")
 _FINGERPRINT = re.compile("[0-9a-f]{16}")
 """Alertmanager's: a hash of the labels."""
+
+Told = TypeVar("Told", Note, News)
+Deed = TypeVar("Deed", Snooze, Haste, Closure)
 
 REDACTED_SITE = "https://redacted.invalid/"
 
@@ -61,17 +64,39 @@ class Redactor:
             "alerts": tuple(self._alert(alert) for alert in incident.alerts),
             "warnings": tuple(self.mask(warning) for warning in incident.warnings),
             "acknowledgement": incident.acknowledgement and self.acknowledgement(incident.acknowledgement),
+            "call": self._call(incident.call),
             "record": incident.record and self._record(incident.record),
+            "further": tuple(self._further(one) for one in incident.further),
+            "notes": tuple(self._news(note) for note in incident.notes),
+            **{name: self._by(getattr(incident, name)) for name in ("snooze", "haste", "closure")},
         }
         known: Incident = _known(incident.model_copy(update=said))
         return known
 
     def acknowledgement(self, one: Acknowledgement) -> Acknowledgement:
-        known: Acknowledgement = _known(one.model_copy(update={"by": self.mask(one.by)}))
+        said = {"by": self.mask(one.by), "user": self.mask(one.user)}
+        known: Acknowledgement = _known(one.model_copy(update=said))
         return known
 
     def _record(self, record: Record) -> Record:
-        return record.model_copy(update={"url": self.mask(record.url)})
+        news = tuple(self._news(one) for one in record.news)
+        return record.model_copy(update={"url": self.mask(record.url), "news": news})
+
+    def _further(self, one: FurtherStep) -> FurtherStep:
+        return one.model_copy(update={"record": one.record and self._record(one.record)})
+
+    def _call(self, call: Call) -> Call:
+        steps = tuple(
+            step.model_copy(update={"mention": tuple(map(self.mask, step.mention))}) for step in call.steps
+        )
+        return call.model_copy(update={"steps": steps})
+
+    def _news(self, one: Told) -> Told:
+        data = {name: self._told("", name, value) for name, value in one.data.items()}
+        return one.model_copy(update={"data": data})
+
+    def _by(self, deed: Deed | None) -> Deed | None:
+        return deed and deed.model_copy(update={"by": self.mask(deed.by)})
 
     def _facts(self, facts: Facts) -> Facts:
         said: dict[str, Any] = {
@@ -89,6 +114,10 @@ class Redactor:
     def _told(self, kind: str, name: str, value: Any) -> Any:
         if name == "body":
             return self.body(value)
+        if name == "call":
+            return self._call(Call.model_validate({"wait": None, **value})).model_dump(
+                mode="json", exclude_defaults=True
+            )
         if name in _KEPT or (name == "by" and kind == EventType.SUPERSEDED and is_incident_id(str(value))):
             return value
         return self._value(value)

@@ -11,10 +11,13 @@ from ops.replay.history import Moment
 from ops.replay.preview import Preview, lines_of
 from ops.replay.reading import Past
 from ops.replay.replay import Answer, Replay
+from ops.timeline import Happening
 from ops.timeline import moment as clock
 from services.notifier.notifier import INVISIBLE
 from shared.commands import EventType
-from shared.incident import NOT_TRUSTED, Digest, Incident
+from shared.incident import NOT_TRUSTED, Digest, Incident, Task
+from shared.notification import SERVICENOW
+from shared.outlook import target_name
 
 INDENT = " " * 4
 QUOTE = INDENT * 2 + "│ "
@@ -108,9 +111,9 @@ def _shown_before(moment: Moment, seen: dict[str, int | None]) -> int | None:
 def escalate(moment: Moment, preview: Preview) -> Act:
     incident = moment.after
     if moment.event.type == EventType.ESCALATION_CLAIMED:
-        return _attempt(incident, moment.event.at, preview)
-    before = moment.before.escalation_due if moment.before else None
-    due = incident.escalation_due
+        return _attempt(incident, moment.event, preview)
+    before = _due(moment.before) if moment.before else None
+    due = _due(incident)
     if before == due:
         return NOTHING
     if due is None:
@@ -119,13 +122,25 @@ def escalate(moment: Moment, preview: Preview) -> Act:
     return Act(deed, {"due": due}, f"{words} {clock(due)}")
 
 
-def _attempt(incident: Incident, at: datetime, preview: Preview) -> Act:
-    request = preview.record(incident, at)
+def _due(incident: Incident) -> datetime | None:
+    """When a step of on-call is due next."""
+    steps = [duty.at for duty in incident.duties if duty.task in (Task.ESCALATE, Task.CALL_AGAIN)]
+    return min(steps, default=None)
+
+
+def _attempt(incident: Incident, event: Happening, preview: Preview) -> Act:
+    step = event.data.get("step", 0)
+    request, effort = preview.record(incident, event.at, step), incident.effort(step)
+    if not (effort.may_act and incident.awaits(step)):
+        words = "looks for the record of an earlier attempt, and writes none"
+        return Act("look", {"request": None, "until": effort.doubt_until}, words)
+    target, _ = incident.target_of(step)
+    if target != SERVICENOW:
+        return Act(
+            "attempt", {"request": None}, f"calls {target_name(target)}, unless it has taken it already"
+        )
     if request is None:
         return Act("attempt", {"request": None}, "cannot write a record: no ServiceNow is configured here")
-    if not (incident.escalation.may_act and incident.awaits_escalation):
-        words = "looks for the record of an earlier attempt, and writes none"
-        return Act("look", {"request": None, "until": incident.escalation.doubt_until}, words)
     quoted = (f"{request['method']} {request['url']}", json.dumps(request["body"]))
     words = f"looks for the record in ServiceNow ({request['instance']}), and writes it when there is none"
     return Act("attempt", {"request": request}, words, quoted)

@@ -13,8 +13,10 @@ from services.escalator.mapping import Mappings
 from services.escalator.parents import parents
 from services.escalator.queues import Queues
 from services.escalator.servicenow_target import servicenow_targets
+from services.escalator.target import Target
 from services.escalator.targets import Targets
 from services.escalator.tls import CertificateError
+from services.escalator.webhook_target import WebhookTarget, webhook_targets
 from shared.config import Config, ServiceNowConfig
 from shared.consumer import Consumer
 from shared.dead_letters import DeadLetters
@@ -38,10 +40,13 @@ async def serve(service: Service, config: Config) -> None:
     instances, wake = _instances(settings, redises.scripts), asyncio.Event()
     page_url = await service.once_redis_answers(lambda: page_urls(config, redises))
     mappings = Mappings(settings, page_url, config.console_url)
+    webhooks = _webhooks(config, redises.scripts, page_url)
     singles = servicenow_targets(settings, instances, mappings)
     one_for_all = config.alert.slack.storm.servicenow == "parent"
     family = (settings, instances, mappings, singles, redises.scripts, config.console_url)
-    targets = Targets(singles, parents(*family) if one_for_all else ())
+    targets = Targets(
+        _first(config.oncall.provider, *singles, *webhooks), parents(*family) if one_for_all else ()
+    )
     escalator = Escalator(store, targets, wake.set)
     concurrency = config.escalator.concurrency
     due_times = DueTimes(redises.scripts, keys.deadlines)
@@ -65,19 +70,35 @@ async def serve(service: Service, config: Config) -> None:
     app = Starlette(routes=health_routes(readiness(service, redises, **checks)))
     await service.run(app, config.escalator.host, config.escalator.health_port, jobs)
     await instances.close()
+    for webhook in webhooks:
+        await webhook.close()
     await redises.close()
 
 
 async def page_urls(config: Config, redises: Redises) -> Callable[[Incident], str]:
-    """The signed links to incidents' pages, where a field asks for them; otherwise nobody waits for Redis to have the keys."""
+    """The signed links to incidents' pages, where a field or the webhook asks for them; otherwise nobody waits for Redis to have
+    the keys."""
     settings = config.oncall.servicenow
     mapped = [settings.fields, *settings.fields_by_instance.values()]
     sources = [source for fields in mapped for source in fields.values()]
     sources += [life.close_notes for life in (settings, *settings.life_by_instance.values())]
-    if not any("ack_url" in source for source in sources):
+    asked = any("ack_url" in source for source in sources)
+    if not (asked or config.oncall.webhook.is_complete):
         return lambda _: ""
     links = AckLinks(config.ack_base_url, await ack_keys(config, redises))
     return lambda incident: links.url(incident.id, expiry(incident))
+
+
+def _webhooks(config: Config, scripts: Scripts, page_url: Callable[[Incident], str]) -> list[WebhookTarget]:
+    try:
+        return webhook_targets(config.oncall.webhook, scripts, page_url, config.console_url)
+    except CertificateError as error:
+        raise StartError(str(error)) from None
+
+
+def _first(kind: str, *targets: Target) -> list[Target]:
+    """Those of that kind before all others."""
+    return sorted(targets, key=lambda target: target.kind != kind)
 
 
 def _instances(settings: ServiceNowConfig, scripts: Scripts) -> Instances:

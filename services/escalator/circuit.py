@@ -19,6 +19,7 @@ class Circuit:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: Counter[str] = Counter()
+        self._since: dict[str, float] = {}
         self._pause = FIRST_PAUSE
         self._opens_at: float | None = None
 
@@ -32,9 +33,16 @@ class Circuit:
         """Seconds until a call may be made; zero: now."""
         return max(0.0, self._opens_at - self._clock()) if self._opens_at is not None else 0.0
 
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the first of the failures for which it is open; zero: it is not."""
+        begun = [since for kind, since in self._since.items() if self._failures[kind] >= FAILURES]
+        return self._clock() - min(begun) if begun else 0.0
+
     def failed(self, kind: str) -> None:
         """A call of that kind got no answer, or that of a server in trouble."""
         self._failures[kind] += 1
+        self._since.setdefault(kind, self._clock())
         if (
             self._failures[kind] < FAILURES or self.wait
         ):  # what was under way when it opened tells nothing new
@@ -44,5 +52,6 @@ class Circuit:
 
     def succeeded(self, kind: str) -> None:
         self._failures.pop(kind, None)
+        self._since.pop(kind, None)
         if not any(count >= FAILURES for count in self._failures.values()):
             self._opens_at = None

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from shared.incident import Incident, State
+from shared.outlook import target_name
 from shared.plain_text import one_line, shortened
 from shared.wording import lateness, span
 
 MAX_ERROR = 200
 
 
-def course(incident: Incident, at: datetime) -> str:
-    """As in `2026-03-01 03:00:00 UTC  2 alerts firing`; the oldest first, the escalation at `at` last."""
+def course(incident: Incident, at: datetime, step: int = 0) -> str:
+    """As in `2026-03-01 03:00:00 UTC  2 alerts firing`; the oldest first, the escalation at `at`, by that step, last."""
     told = sorted(_happenings(incident), key=lambda happening: happening[0])
     lines = [f"{clock(when)}  {what}" for when, what in told if when <= at]
-    return "\n".join([*lines, f"{clock(at)}  {_escalation(incident, at)}"])
+    return "\n".join([*lines, f"{clock(at)}  {_escalation(incident, at, step)}"])
 
 
 def _happenings(incident: Incident) -> Iterator[tuple[datetime, str]]:
@@ -33,10 +34,16 @@ def _happenings(incident: Incident) -> Iterator[tuple[datetime, str]]:
         yield incident.acknowledgement.at, f"acknowledged by {who(incident.acknowledgement.by)}"
     elif incident.deadline:
         yield incident.deadline, "deadline: nobody has acknowledged"
+    for further in incident.further:
+        if further.called_at:
+            yield further.called_at, "people were called again"
+    for record in incident.records:
+        number = f" as {record.number}" if record.number else ""
+        yield record.at, f"escalated to {target_name(record.target, record.instance)}{number}"
 
 
-def _escalation(incident: Incident, at: datetime) -> str:
-    effort, late = incident.escalation, lateness(incident.lateness(at))
+def _escalation(incident: Incident, at: datetime, step: int) -> str:
+    effort, late = incident.effort(step), lateness(incident.lateness(at, step))
     told = f"escalated after {span(at - incident.opened_at)}" + (f", {late}" if late else "")
     if not effort.attempts:
         return told

@@ -134,7 +134,7 @@ async def _bring(attempt: Attempt, target: Target, started: float) -> Command:
         try:
             found = await target.create(attempt)
         except EscalationError as error:
-            return not_reached(EscalationFailed, attempt, error, doubt_after(error, target.grace))
+            return not_reached(EscalationFailed, attempt, error, doubt_after(error, attempt, target))
     at = attempt.at + timedelta(seconds=time.monotonic() - started)
     return RecordWritten(attempt.token, record_of(found, target, at), step)
 
@@ -168,7 +168,7 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
     try:
         return RecordUpdated(token, last, await target.update(attempt, record, record.news), step)
     except EscalationError as error:
-        return not_reached(UpdateFailed, attempt, error, doubt_after(error, target.grace))
+        return not_reached(UpdateFailed, attempt, error, doubt_after(error, attempt, target))
 
 
 def _effort(incident: Incident, duty: Duty) -> Effort:

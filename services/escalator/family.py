@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.identity import digest
-from shared.keys import OPEN_LIFETIME, STORM_LIFETIME, storm_children, storm_last, storm_parent
+from shared.keys import OPEN_LIFETIME, STORM_LIFETIME, ParentKeys
 from shared.redis_client import Script, Scripts
 
 OPENING = "opening"
@@ -13,11 +12,6 @@ UNSEEN = "unseen "
 
 _JOIN = Script.named("family_join")
 _LEAVE = Script.named("family_leave")
-
-
-def parent_id(storm: str, instance: str | None) -> str:
-    """The record's correlation_id: always the same for a storm and an instance, so that it is found again."""
-    return digest("parent", storm, (instance or "").lower())
 
 
 @dataclass(frozen=True)
@@ -30,12 +24,12 @@ class Remembered:
 
 
 class Family:
-    """`parent`: the record's correlation_id."""
+    """`instance`: the name of the one that has the record; None for the default one."""
 
-    def __init__(self, scripts: Scripts, parent: str) -> None:
+    def __init__(self, scripts: Scripts, storm: str, instance: str | None) -> None:
+        keys = ParentKeys(storm, instance or "")
         self._scripts = scripts
-        self._record = storm_parent(parent)
-        self._children, self._last = storm_children(parent), storm_last(parent)
+        self._record, self._children, self._last = keys.record, keys.children, keys.last
 
     async def remembered(self) -> Remembered:
         value = await self._scripts.execute("GET", self._record)

@@ -9,7 +9,9 @@ import httpx
 import structlog
 
 from services.escalator.circuit import Circuit
+from services.escalator.rate import Rate
 from services.escalator.signing_in import NotAskedError, retry_after
+from services.escalator.silence import Silence
 from shared import metrics
 from shared.backoff import LONGEST_RETRY_AFTER
 from shared.keys import servicenow_hold
@@ -33,13 +35,22 @@ class Hold:
 
 
 class Gate:
-    """`name`: the instance's, empty for the default one. `hold`: None where there is nobody to share it with."""
+    """`name`: the instance's, empty for the default one. `scripts`: None where there is nobody to share anything with.
+    `per_second`: calls, over all who share; zero: as many as come."""
 
-    def __init__(self, name: str, hold: Hold | None = None, circuit: Circuit | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        scripts: Scripts | None = None,
+        per_second: float = 0,
+        circuit: Circuit | None = None,
+    ) -> None:
         self.name = name
         self.label = name or "default"
         """For people."""
-        self._hold = hold
+        self.rate = Rate(scripts, name, per_second)
+        self._hold = Hold(scripts, name) if scripts else None
+        self._silence = Silence(scripts, name) if scripts else None
         self._circuit = circuit or Circuit()
         self._held_until = 0.0
         metrics.SERVICENOW_CIRCUIT.labels(self.label).set(0)
@@ -80,16 +91,23 @@ class Gate:
         else:
             self._circuit.succeeded(kind)
         if self._circuit.is_open is not was_open:
-            self._tell_change()
+            await self._tell_change()
         if response is not None and (pause := min(retry_after(response), LONGEST_RETRY_AFTER)):
             await self._keep_away(pause)
 
-    def _tell_change(self) -> None:
+    async def tell_silence(self) -> None:
+        """To whoever asks why incidents wait; to be told again well within SILENCE_LIFETIME."""
+        if self._silence and self._circuit.is_open:
+            await self._silence.tell(self._circuit.silent_for)
+
+    async def _tell_change(self) -> None:
         is_open = self._circuit.is_open
         metrics.SERVICENOW_CIRCUIT.labels(self.label).set(is_open)
         structlog.get_logger().warning(
             "instance_left_alone" if is_open else "instance_answers_again", instance=self.label
         )
+        if self._silence:
+            await (self.tell_silence() if is_open else self._silence.end())
 
     async def _keep_away(self, pause: timedelta) -> None:
         self._held_until = time.monotonic() + pause.total_seconds()

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from services.escalator.gate import Gate, Hold
+from services.escalator.gate import Gate
 from services.escalator.signing_in import PATH, NotAskedError, Tokens, form_of
 from services.escalator.tls import ssl_context
 from shared import metrics
@@ -112,6 +112,7 @@ class _Call:
         verb = "TOKEN" if path == PATH else method
         headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         started, response = time.monotonic(), None
+        self.instance.gate.rate.spend()
         try:
             response = await self._send(method, path, headers, arguments)
         except (httpx.HTTPError, TimeoutError):
@@ -181,7 +182,7 @@ def _instance(settings: ServiceNowConfig, scripts: Scripts | None, name: str | N
         http_client(access, settings.patience, context) for _ in range(settings.concurrency_per_instance)
     ]
     tokens = Tokens(form_of(access)) if access.auth.startswith("oauth") else None
-    gate = Gate(name or "", Hold(scripts, name or "") if scripts else None)
+    gate = Gate(name or "", scripts, settings.rate_per_instance)
     return Instance(name, url, lines, settings.timeout, tokens, gate)
 
 

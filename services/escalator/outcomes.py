@@ -43,10 +43,13 @@ def put_off(kind: Failure, attempt: Attempt, target: Target) -> EscalationFailed
     return None
 
 
-def doubt_after(error: EscalationError, grace: timedelta) -> timedelta | None:
+def doubt_after(error: EscalationError, attempt: Attempt, target: Target) -> timedelta | None:
+    """Who was looked for in vain was not there; what cannot be looked for stays in doubt until an answer comes."""
     if error.unseen:
         return OPEN_LIFETIME  # for as long as the incident lives: we look, and never write again
-    return grace if error.in_doubt and grace else None
+    if error.in_doubt:
+        return target.grace
+    return None if target.grace else doubt_left(attempt)
 
 
 def doubt_left(attempt: Attempt) -> timedelta | None:

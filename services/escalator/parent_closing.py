@@ -28,7 +28,7 @@ class Closing:
         """Single incidents' other news would be too much for a record that stands for many."""
         return () if self._settings.on_resolve == "none" else (NewsKind.CLOSED,)
 
-    async def look(self, family: Family, parent_id: str, incident: Incident, record: Record) -> Found | None:
+    async def look(self, family: Family, incident: Incident, record: Record) -> Found | None:
         """What the record knows, and need not be told: all of it, while other incidents in it live. None: it was deleted."""
         news = record.news[-1].seq
         known = Found(record.sys_id, record.number, record.url, news, parent=record.parent)
@@ -44,7 +44,7 @@ class Closing:
         if seen is None:
             return None
         in_doubt = record.update.doubt_until is not None
-        told = self._is_told(seen, parent_id, in_doubt=in_doubt)
+        told = self._is_told(seen, record.parent, in_doubt=in_doubt)
         return Found(
             record.sys_id,
             record.number,
@@ -54,14 +54,14 @@ class Closing:
             parent=record.parent,
         )
 
-    async def close(self, parent_id: str, record: Record) -> str:
-        values = {"work_notes": over_note(parent_id)}
+    async def close(self, record: Record) -> str:
+        values = {"work_notes": over_note(record.parent)}
         if self._settings.on_resolve == "state":
             values |= {"state": self._settings.states.resolved, "close_notes": "All its incidents are over."}
             values |= {"close_code": self._settings.close_code} if self._settings.close_code else {}
         await self._servicenow.update(self._instance, record.sys_id, values)
         return "all its incidents are over"
 
-    def _is_told(self, seen: Seen, parent_id: str, *, in_doubt: bool) -> bool:
+    def _is_told(self, seen: Seen, storm: str, *, in_doubt: bool) -> bool:
         """Where its notes are not shown to us, we rather leave one out than write it twice."""
-        return in_doubt if seen.work_notes is None else tells_over(seen.work_notes, parent_id)
+        return in_doubt if seen.work_notes is None else tells_over(seen.work_notes, storm)

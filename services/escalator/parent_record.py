@@ -42,7 +42,7 @@ class Place:
 
 
 class ParentRecord:
-    """`id_`: its correlation_id. `lease`: how long the attempts may take that write it, and the instance after them."""
+    """`id_`: that of the storm, which is the record's correlation_id. `lease`: how long the attempts may take that write it, and the instance after them."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class ParentRecord:
                 break
         return place, rows
 
-    async def place(self, fields: ParentFields, storm: str, attempts: Sequence[Attempt]) -> Place:
+    async def place(self, fields: ParentFields, attempts: Sequence[Attempt]) -> Place:
         """Raises EscalationError."""
         remembered = await self.family.remembered()
         if place := (await self._look((), remembered.sys_id))[0]:
@@ -91,7 +91,7 @@ class ParentRecord:
             raise EscalationError(remembered.unseen, needs_person=True)
         if not await self.family.open(self._lease):
             return await self._after_others()
-        return await self._opening(fields, storm, attempts)
+        return await self._opening(fields, attempts)
 
     async def list(self, place: Place, note: str, attempts: Sequence[Attempt]) -> Row:
         """Write `note`, and the record with it, where it is not there yet. Raises EscalationError."""
@@ -113,14 +113,14 @@ class ParentRecord:
         words = "the storm's record is being written, or may have been: looked for again later"
         raise EscalationError(words, put_off=True, retry_after=LATER if is_opening else SOON)
 
-    async def _opening(self, fields: ParentFields, storm: str, attempts: Sequence[Attempt]) -> Place:
+    async def _opening(self, fields: ParentFields, attempts: Sequence[Attempt]) -> Place:
         """We hold the lease. Somebody may have written it between our look and that."""
         try:
             if place := (await self.look())[0]:
                 await self._is(place.row)
                 return place
             incidents = [attempt.incident for attempt in attempts]
-            return Place(fields=await fields.of(storm, incidents, attempts[0].at))
+            return Place(fields=await fields.of(self.id, incidents, attempts[0].at))
         except EscalationError:
             await self.family.not_opened()
             raise

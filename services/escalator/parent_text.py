@@ -64,16 +64,16 @@ def listed(journal: str, ids: Iterable[str]) -> set[str]:
     return there.intersection(ids)
 
 
-def over_note(parent_id: str) -> str:
-    return f"All incidents that are listed here are over.\n{_over_mark(parent_id)}"
+def over_note(storm: str) -> str:
+    return f"All incidents that are listed here are over.\n{_over_mark(storm)}"
 
 
-def tells_over(journal: str, parent_id: str) -> bool:
-    return re.search(rf"(?m)^{re.escape(_over_mark(parent_id))}", journal) is not None
+def tells_over(journal: str, storm: str) -> bool:
+    return re.search(rf"(?m)^{re.escape(_over_mark(storm))}", journal) is not None
 
 
-def _over_mark(parent_id: str) -> str:
-    return f"[ackstream {parent_id}-{OVER}]"
+def _over_mark(storm: str) -> str:
+    return f"[ackstream {storm}-{OVER}]"
 
 
 def _line(incident: Incident, url: str, longest: int) -> str:

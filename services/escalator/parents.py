@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from services.escalator.family import Family, parent_id
+from services.escalator.family import Family
 from services.escalator.gate import Gate
 from services.escalator.instances import Instance, Instances
 from services.escalator.mapping import Mappings
@@ -57,7 +57,7 @@ class Parents:
         page: Callable[[Incident], str],
     ) -> None:
         self.instance, self.timeout, self.grace = instance.name, single.timeout, single.grace
-        self._gate = SideGate(instance.gate, "storms")
+        self._gate = SideGate(instance.gate)
         self._single, self._page, self._fields = single, page, fields
         self._scripts, self._servicenow, self._instance = scripts, servicenow, instance
         self._life, self._longest = settings.life_for(instance.name), settings.longest("work_notes")
@@ -76,8 +76,7 @@ class Parents:
 
     async def find(self, incident: Incident, step: int, record: Record | None = None) -> Found | None:
         if record:
-            parent = self._record(record.parent)
-            return await self._closing.look(parent.family, parent.id, incident, record)
+            return await self._closing.look(self._record(record.parent).family, incident, record)
         known = (one for one in incident.records if one.parent and one.instance == self.instance)
         if one := next(known, None):  # another step has brought it there
             return Found(one.sys_id, one.number, one.url, parent=one.parent)
@@ -87,7 +86,7 @@ class Parents:
         return await self._writes.ask(_storm_of(attempt.incident), attempt)
 
     async def update(self, attempt: Attempt, record: Record, news: Sequence[News]) -> str:  # noqa: ARG002
-        return await self._closing.close(self._record(record.parent).id, record)
+        return await self._closing.close(record)
 
     async def _look(self, storm: str, asked: Sequence[tuple[Incident, int]]) -> Sequence[Found | None]:
         """Whoever has a record alone; and, of those whose attempt is in doubt, whoever the parent lists."""
@@ -112,7 +111,7 @@ class Parents:
     async def _write(self, storm: str, attempts: Sequence[Attempt]) -> Outcomes:
         """One note, with as many as it takes."""
         parent = self._record(storm)
-        place = await parent.place(self._fields, storm, attempts)
+        place = await parent.place(self._fields, attempts)
         if place.is_left_alone:
             return await self._alone(attempts)
         punctual = [attempt for attempt in attempts if not attempt.is_late()]
@@ -147,10 +146,9 @@ class Parents:
             return error
 
     def _record(self, storm: str) -> ParentRecord:
-        id_ = parent_id(storm, self.instance)
         return ParentRecord(
-            id_,
-            Family(self._scripts, id_),
+            storm,
+            Family(self._scripts, storm, self.instance),
             self._servicenow,
             self._instance,
             self._life.closed_states,

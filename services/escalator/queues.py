@@ -8,16 +8,17 @@ from functools import partial
 from services.escalator.escalator import Escalator
 from services.escalator.target import Target
 from services.escalator.targets import Targets, needs_target
+from services.escalator.waiting import Waiting
 from shared import metrics
 from shared.chores import every
-from shared.due_times import LONGEST_NAP, Allowance, DueTimes, Poller
+from shared.due_times import LONGEST_NAP, Allowance, Poller
 from shared.incident import Duty
 from shared.keys import WAITING_LIFETIME, Keys
 from shared.redis_client import Script, Scripts, StoreUnavailableError
 from shared.store import Loaded, Store
 
 COMES_BACK = timedelta(seconds=30)
-"""After which who waits is looked at again, should the queue have been lost, or a worker between queue and claim."""
+"""After which who waits is looked at again, should the queue have been lost."""
 
 TELL_WAITING = timedelta(seconds=5)
 
@@ -54,8 +55,8 @@ class Queues:
         for target in self._targets.all:
             name = target.gate.name
             yield Poller(
-                DueTimes(self._scripts, self._keys.escalations(name)),
-                partial(self._take, self._keys.escalations(name), target),
+                Waiting(self._scripts, self._keys.escalations(name), self._keys.deadlines),
+                partial(self._attempt, target),
                 stopping,
                 name=f"escalations {target.gate.label}",
                 concurrency=target.concurrency,
@@ -64,10 +65,12 @@ class Queues:
             )
 
     async def tell_waiting(self, stopping: asyncio.Event) -> None:
-        """For metrics. Every replica tells the same."""
-        await every(TELL_WAITING, self._count, stopping)
+        """For metrics, where every replica tells the same, and for people."""
+        await every(TELL_WAITING, self._tell, stopping)
 
-    async def _count(self) -> None:
+    async def _tell(self) -> None:
+        for target in self._targets.all:
+            await target.gate.tell_silence()
         for target in self._targets.all:
             try:
                 waiting = await self._scripts.execute("ZCARD", self._keys.escalations(target.gate.name))
@@ -86,10 +89,9 @@ class Queues:
         args: list[str | int] = [incident.id, incident.version, place, comes_back, lifetime]
         return bool(await self._scripts.run(_ENQUEUE, keys, args))
 
-    async def _take(self, queue: str, target: Target, incident_id: str) -> None:
-        """Out of the queue first: who comes to wait anew while we are at it must not be taken out with it."""
-        await self._scripts.execute("ZREM", queue, incident_id)
-        await self._escalator.escalate(incident_id, target)
+    async def _attempt(self, target: Target, incident_id: str) -> None:
+        async with target.gate.rate.attempt():
+            await self._escalator.escalate(incident_id, target)
 
 
 def _allowance(target: Target) -> Callable[[], Awaitable[Allowance]]:
@@ -97,7 +99,10 @@ def _allowance(target: Target) -> Callable[[], Awaitable[Allowance]]:
 
     async def ask() -> Allowance:
         if not gate.wait:
+            # Meanwhile whoever was handed out the last time begins, and has what was drawn for it.
             await gate.learn()
-        return Allowance(gate.at_once(target.concurrency), min(gate.wait, LONGEST_NAP))
+        if wait := gate.wait or await gate.rate.draw():
+            return Allowance(0, min(wait, LONGEST_NAP))
+        return Allowance(gate.at_once(target.concurrency), new=1 if gate.rate.limits else None)
 
     return ask

@@ -4,7 +4,7 @@ Nothing here repeats a call, follows a redirect, or logs a credential. What an a
 https://www.servicenow.com/docs: Table API.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -24,19 +24,10 @@ from services.escalator.servicenow_answers import (
 )
 from services.escalator.signing_in import NotAskedError
 from services.escalator.target import EscalationError
-from services.escalator.trouble import trouble_of
+from services.escalator.trouble import NOT_SENT, trouble_of
 from shared.identity import is_incident_id
 
 __all__ = ["Row", "Seen", "ServiceNow"]
-
-NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
-"""The only failures after which the request surely did not arrive."""
 
 PAGE = 100
 """Rows of one answer to a search."""
@@ -79,7 +70,7 @@ class ServiceNow:
 
     async def search(
         self, instance: Instance, query: str, fields: Collection[str]
-    ) -> AsyncIterator[dict[str, str]]:
+    ) -> AsyncGenerator[dict[str, str], None]:
         """Every row that an encoded query finds, oldest first; of its `fields` those that we are shown. A query must hold
         nothing of a stranger's. What the instance does not understand of it, it drops: look at what comes back. Raises
         EscalationError, never in doubt."""

@@ -12,6 +12,7 @@ import httpx
 
 from services.escalator.signing_in import retry_after
 from services.escalator.target import EscalationError
+from services.escalator.trouble import GATEWAY_LOST_IT
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,6 @@ class Seen:
     work_notes: str | None
 
 
-GATEWAY_LOST_IT = (502, 504)
-"""A proxy in front gave up waiting; the server behind it may go on."""
-
 ASLEEP = " (is the instance asleep?)"
 """A hibernating developer instance answers 200 and HTML."""
 
@@ -62,6 +60,7 @@ def result_of(response: httpx.Response, expected: int, *, writes: bool) -> Any:
             in_doubt=writes and (status in GATEWAY_LOST_IT or response.is_success),
             needs_person=status in NEEDS_PERSON or response.is_redirect,
             refused=writes and status in REFUSED,
+            status=status,
             retry_after=retry_after(response),
         )
     try:

@@ -17,7 +17,7 @@ class EscalationError(Exception):
     `in_doubt`: it may have taken effect, or come to, all the same. `unseen`: it most likely took effect, and we are not shown
     it, so that looking can never tell; trying again would do it once more each time. `needs_person`: it will not heal by itself.
     `refused`: the request was understood, and what is in it not liked; with other fields it may be. `put_off`: nobody was asked for
-    anything, it is no attempt.
+    anything, it is no attempt. `status`: of an HTTP answer that says no; zero: there was none.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class EscalationError(Exception):
         refused: bool = False,
         put_off: bool = False,
         retry_after: timedelta = timedelta(0),
+        status: int = 0,
     ) -> None:
         super().__init__(message)
         self.in_doubt = in_doubt
@@ -38,6 +39,7 @@ class EscalationError(Exception):
         self.refused = refused
         self.put_off = put_off
         self.retry_after = retry_after
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Target(Protocol):
 
     @property
     def grace(self) -> timedelta:
-        """How long it may go on with a request whose sender has given up. Zero: it knows a request that is repeated."""
+        """How long it may go on with a request whose sender has given up. Zero: it knows a request that is repeated, so that a doubt
+        keeps nobody from asking again; and `find` says what to make of it once nobody wants to."""
 
     @property
     def wants(self) -> tuple[NewsKind, ...]:

@@ -7,6 +7,8 @@ import httpx
 
 from shared.config_access import AccessConfig
 
+BLOCK = "oncall.servicenow"
+
 
 class CertificateError(Exception):
     """A file that the configuration names cannot be used. The message names the key, the file, and why."""
@@ -14,30 +16,33 @@ class CertificateError(Exception):
 
 def ssl_context(access: AccessConfig) -> ssl.SSLContext:
     """Verifies the server in any case. Raises CertificateError."""
-    context = _trusting(access.ca_cert) if access.ca_cert else httpx.create_ssl_context()
+    context = trusting(access.ca_cert, BLOCK)
     if access.client_cert:
         key = access.client_key or access.client_cert
-        _readable("client_cert", access.client_cert)
-        _readable("client_key", key)
+        _readable(f"{BLOCK}.client_cert", access.client_cert)
+        _readable(f"{BLOCK}.client_key", key)
         try:
             context.load_cert_chain(
                 access.client_cert, key, password=lambda: ""
             )  # else OpenSSL would ask the terminal
         except (ssl.SSLError, ValueError) as error:
             raise CertificateError(
-                f"oncall.servicenow.client_cert: {access.client_cert} and {key} are not a certificate and its key without a "
+                f"{BLOCK}.client_cert: {access.client_cert} and {key} are not a certificate and its key without a "
                 f"passphrase, in PEM ({_reason(error)})"
             ) from None
     return context
 
 
-def _trusting(path: Path) -> ssl.SSLContext:
-    _readable("ca_cert", path)
+def trusting(path: Path | None, block: str) -> ssl.SSLContext:
+    """The CAs in that file, which `block` of the configuration names; None: the usual ones. Raises CertificateError."""
+    if path is None:
+        return httpx.create_ssl_context()
+    _readable(f"{block}.ca_cert", path)
     try:
         return ssl.create_default_context(cafile=path)
     except ssl.SSLError as error:
         raise CertificateError(
-            f"oncall.servicenow.ca_cert: {path} has no certificates in PEM ({_reason(error)})"
+            f"{block}.ca_cert: {path} has no certificates in PEM ({_reason(error)})"
         ) from None
 
 
@@ -46,7 +51,7 @@ def _readable(key: str, path: Path) -> None:
         path.open("rb").close()
     except OSError as error:
         raise CertificateError(
-            f"oncall.servicenow.{key}: {path} cannot be read: {error.strerror or type(error).__name__}"
+            f"{key}: {path} cannot be read: {error.strerror or type(error).__name__}"
         ) from None
 
 

@@ -14,12 +14,14 @@ _TS = re.compile("[0-9]{1,16}\\.[0-9]{1,16}")
 
 
 class Escalation(NamedTuple):
-    """`instance`: name of the one that gets the record; None for the default one. `page_url`: where the incident can be acted upon."""
+    """`instance`: name of the one that gets the record; None for the default one. `page_url`: where the incident can be acted upon.
+    `step`: which of on-call it is."""
 
     at: datetime
     instance: str | None = None
     page_url: str = ""
     console_url: str = ""
+    step: int = 0
 
 
 def vocabulary(incident: Incident, escalation: Escalation) -> dict[str, Any]:
@@ -45,8 +47,8 @@ def vocabulary(incident: Incident, escalation: Escalation) -> dict[str, Any]:
         "opened_at": incident.opened_at,
         "deadline": incident.deadline,
         "escalated_at": at,
-        "late": lateness(incident.lateness(at)),
-        "timeline": course(incident, at),
+        "late": lateness(incident.lateness(at, escalation.step)),
+        "timeline": course(incident, at, escalation.step),
         "acknowledged_by": incident.acknowledgement.by if incident.acknowledgement else "",
         "ended": ending(incident),
         "instance": escalation.instance or "",

@@ -59,12 +59,16 @@ def app_of(
 
 
 def oncall_defaults(config: Config) -> OnCallDefaults:
+    plan = config.oncall.plan
     return OnCallDefaults(
         enable=config.oncall.enable,
         initialized_only=config.oncall.initialized_only,
         configured=config.oncall.configured,
-        wait=config.oncall.wait,
+        wait=plan.wait,
         instances={name.lower(): name for name in config.oncall.servicenow.other_instance_urls},
+        target=plan.target,
+        instance=plan.instance,
+        steps=plan.steps,
     )
 
 

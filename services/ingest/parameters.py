@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.notification import Call
+from shared.notification import SERVICENOW, SLACK, Call, PlannedStep
 
 TRUE = {"1", "t", "T", "TRUE", "true", "True"}
 FALSE = {"0", "f", "F", "FALSE", "false", "False"}
@@ -32,13 +32,17 @@ FOREIGN = (
 
 @dataclass(frozen=True)
 class OnCallDefaults:
-    """What the configuration says. `instances`: lower-case name → name."""
+    """What the configuration says. `instances`: lower-case name → name. `wait`, `target` and `instance` are the escalation's;
+    `steps` are the others."""
 
     enable: bool
     initialized_only: bool
     configured: bool
     wait: timedelta
     instances: Mapping[str, str]
+    target: str = SERVICENOW
+    instance: str | None = None
+    steps: tuple[PlannedStep, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,15 @@ class _Weighing:
         self.warnings: list[ParameterWarning] = []
 
     def call(self) -> Call:
-        enabled, wait = self._enabled(), self._wait()
-        call = Call(wait=wait if enabled else None, instance=self._instance(), channel=self._channel())
+        enabled, wait, asked = self._enabled(), self._wait(), self._instance()
+        target, steps = self._oncall.target, _in_time(self._oncall.steps, wait)
+        call = Call(
+            wait=wait if enabled else None,
+            target=target,
+            instance=asked if asked and target == SERVICENOW else self._oncall.instance,
+            steps=tuple(_at(asked, step) for step in steps) if enabled else (),
+            channel=self._channel(),
+        )
         self._warn_of_unused()
         return call
 
@@ -99,7 +110,12 @@ class _Weighing:
             return None
         found = self._oncall.instances.get(name.lower())
         if found is None:
-            self._warn("servicenow_other_instance", name, "is not configured; the default instance is used")
+            stands = self._oncall.instance or "the default instance"
+            self._warn("servicenow_other_instance", name, f"is not configured; {stands} is used")
+        elif SERVICENOW not in (self._oncall.target, *(step.target for step in self._oncall.steps)):
+            self._warn(
+                "servicenow_other_instance", name, "has no effect: on-call does not lead to ServiceNow"
+            )
         return found
 
     def _channel(self) -> str | None:
@@ -138,6 +154,17 @@ def weigh(query: Mapping[str, str], oncall: OnCallDefaults) -> tuple[Call, tuple
     """What to do about this notification, and what was wrong with its parameters. Empty values count as not given."""
     weighing = _Weighing(query, oncall)
     return weighing.call(), tuple(weighing.warnings)
+
+
+def _in_time(steps: tuple[PlannedStep, ...], wait: timedelta) -> tuple[PlannedStep, ...]:
+    """Without those that would have called people before there was anything to call them for."""
+    return tuple(step for step in steps if step.target != SLACK or wait + step.offset >= timedelta(0))
+
+
+def _at(asked: str | None, step: PlannedStep) -> PlannedStep:
+    """The instance that was asked for goes where the configuration names none."""
+    free = step.target == SERVICENOW and step.instance is None
+    return step.model_copy(update={"instance": asked}) if asked and free else step
 
 
 def known(query: Mapping[str, str]) -> dict[str, str]:

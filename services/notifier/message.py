@@ -31,6 +31,11 @@ MAX_WARNING = 150
 MAX_WARNINGS = 2
 """The thread has them at length."""
 
+MAX_ELEMENTS = 10
+"""Of a context block."""
+
+MAX_REST = 2000
+
 MAX_WHY = 300
 MAX_PLAIN = 3900
 """chat.update takes 4,000 characters."""
@@ -48,7 +53,7 @@ def slack_message(incident: Incident, text: str, look: Look, ack_url: str | None
         blocks.append({"type": "context", "elements": elements})
     if url and not look.disable_button:
         blocks += actions(incident, look, url)
-    attachment = {"color": COLORS[incident.state], "fallback": line, "blocks": blocks}
+    attachment = {"color": _color(incident), "fallback": line, "blocks": blocks}
     return _arguments(incident, line, [attachment])
 
 
@@ -63,6 +68,12 @@ def plain_message(incident: Incident, why: str, ack_url: str | None) -> dict[str
     lines.append(f"This message is plain because: {reason}" if reason else "This message is plain.")
     # An empty list takes away the attachment that an edited message may have.
     return _arguments(incident, cut("\n".join(lines), MAX_PLAIN), [])
+
+
+def _color(incident: Incident) -> str:
+    """That somebody has it matters more than that it was escalated."""
+    taken = incident.state is State.ESCALATED and incident.acknowledgement
+    return COLORS[State.ACKNOWLEDGED if taken else incident.state]
 
 
 def _arguments(incident: Incident, text: str, attachments: list[dict[str, Any]]) -> dict[str, Any]:
@@ -102,7 +113,10 @@ def _context(incident: Incident, look: Look) -> list[dict[str, Any]]:
     if len(incident.warnings) > MAX_WARNINGS:
         warnings.append(f"⚠️ … and {len(incident.warnings) - MAX_WARNINGS} more, in the thread")
     console = [link(f"{look.console_url}/incidents/{incident.id}", "Console")] if look.console_url else []
-    return [_mrkdwn(line) for line in [*status_lines(incident), *console, *warnings]]
+    lines = [*status_lines(incident), *console, *warnings]
+    if len(lines) > MAX_ELEMENTS:
+        lines[MAX_ELEMENTS - 1 :] = [cut("\n".join(lines[MAX_ELEMENTS - 1 :]), MAX_REST)]
+    return [_mrkdwn(line) for line in lines]
 
 
 def _warning(text: str) -> Mrkdwn:

@@ -29,6 +29,8 @@ INVISIBLE = {
     EventType.NOTED,
     EventType.HANDED_OVER,
     EventType.DEED_REFUSED,
+    EventType.RECORD_UPDATED,
+    EventType.RECORD_UPDATE_FAILED,
 }
 """Events that change nothing which a message shows, or a digest counts."""
 

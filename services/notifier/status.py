@@ -1,13 +1,13 @@
 """What an incident has come to, in words that do not go stale: moments, never "in 3 minutes"."""
 
 from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link
-from shared.incident import Incident, State
+from services.notifier.outlook import on_call_lines, where
+from shared.incident import Incident, Record, State
 from shared.plain_text import one_line, shortened
 from shared.wording import lateness, span
 
 MAX_HEADLINE = 300
 MAX_NAME = 80
-MAX_ERROR = 300
 
 
 def headline(incident: Incident) -> Mrkdwn:
@@ -32,7 +32,8 @@ def _state(incident: Incident) -> str:
         case State.ACKNOWLEDGED:
             return f"ACKNOWLEDGED by {_who(incident)}"
         case State.ESCALATED:
-            return f"ESCALATED {escape(_number(incident))}".rstrip()
+            taken = f", ACKNOWLEDGED by {_who(incident)}" if incident.acknowledgement else ""
+            return f"ESCALATED {_escalated_as(incident.records[0])}{taken}"
         case State.RESOLVED if incident.closure and incident.closure.by:
             return f"RESOLVED by {_person(incident.closure.by)}"
         case state:
@@ -41,8 +42,8 @@ def _state(incident: Incident) -> str:
 
 def status_lines(incident: Incident) -> list[str]:
     """Mrkdwn lines, the latest news first. Empty for an open incident without on-call."""
-    news = (_closure, _record, _acknowledgement, _snooze, _escalation, _openings)
-    return [line for tell in news if (line := tell(incident))]
+    told = [_closure(incident), *_records(incident), _acknowledgement(incident), _snooze(incident)]
+    return [line for line in [*told, *on_call_lines(incident), _openings(incident)] if line]
 
 
 def _closure(incident: Incident) -> str:
@@ -57,13 +58,17 @@ def _closure(incident: Incident) -> str:
     return f"Resolved{by} {date(incident.closure.at)}, after {span(incident.closure.at - incident.opened_at)}"
 
 
-def _record(incident: Incident) -> str:
-    record = incident.record
-    if record is None:
-        return ""
-    told = f"Escalated to {_where(incident)}: {link(record.url, _number(incident))}, {date(record.at)}"
-    told += f", asked by {_person(incident.haste.by)}" if incident.haste else ""
-    late = lateness(incident.lateness(record.at))
+def _records(incident: Incident) -> list[str]:
+    found = [(step, record) for step in incident.steps if (record := incident.record_of(step))]
+    return [_record(incident, step, record) for step, record in found]
+
+
+def _record(incident: Incident, step: int, record: Record) -> str:
+    number = f": {link(record.url, _number(record))}" if record.number else ""
+    told = f"Escalated to {where(record.target, record.instance)}{number}, {date(record.at)}"
+    if incident.haste and not step:
+        told += f", asked by {_person(incident.haste.by)}"
+    late = lateness(incident.lateness(record.at, step))
     return f"{told}, {late}" if late else told
 
 
@@ -79,43 +84,13 @@ def _snooze(incident: Incident) -> str:
     if not (incident.is_put_off and incident.snooze):
         return ""
     until = date(incident.snooze.until)
-    return f"Snoozed by {_person(incident.snooze.by)} until {until}, then escalates to {_where(incident)} unless acknowledged"
+    target = where(*incident.target_of(0))
+    return f"Snoozed by {_person(incident.snooze.by)} until {until}, then escalates to {target} unless acknowledged"
 
 
 def _openings(incident: Incident) -> str:
     count = len(incident.openings)
     return f"Fired {count} times since {date(incident.openings[0])}" if count > 1 else ""
-
-
-def _escalation(incident: Incident) -> str:
-    effort, where = incident.escalation, _where(incident)
-    if incident.record:
-        return ""
-    if effort.may_act and not incident.closure:
-        return f"Escalating to {where} now" + (f", attempt {effort.attempts + 1}" if effort.attempts else "")
-    if effort.doubt_until:
-        until = date(effort.doubt_until)
-        return (
-            f"{where} may have taken an attempt that failed here: {_error(incident)}; looking until {until}"
-        )
-    return _waiting(incident) if incident.awaits_escalation and not incident.is_put_off else ""
-
-
-def _waiting(incident: Incident) -> str:
-    effort, where, deadline = incident.escalation, _where(incident), incident.deadline
-    if effort.attempts and effort.retry_at:  # else it was put off since
-        return (
-            f"{where} attempt {effort.attempts} failed: {_error(incident)}; next try {date(effort.retry_at)}"
-        )
-    if incident.haste:
-        return f"Escalates to {where} at once: {_person(incident.haste.by)} asked for it, {date(incident.haste.at)}"
-    if deadline is None or deadline <= incident.opened_at:
-        return f"Escalates to {where} at once"
-    return f"Escalates to {where} {date(deadline)} unless acknowledged"
-
-
-def _error(incident: Incident) -> str:
-    return cut(escape(one_line(shortened(incident.escalation.error, MAX_ERROR))), MAX_ERROR) or "no answer"
 
 
 def _who(incident: Incident) -> str:
@@ -126,10 +101,9 @@ def _person(name: str) -> str:
     return escape(shortened(one_line(name), MAX_NAME)) or "somebody"
 
 
-def _number(incident: Incident) -> str:
-    return one_line(shortened(incident.record.number, MAX_NAME)) if incident.record else ""
+def _number(record: Record) -> str:
+    return one_line(shortened(record.number, MAX_NAME))
 
 
-def _where(incident: Incident) -> str:
-    name = incident.record.instance if incident.record else incident.call.instance
-    return f"ServiceNow ({escape(shortened(one_line(name), MAX_NAME))})" if name else "ServiceNow"
+def _escalated_as(record: Record) -> str:
+    return escape(_number(record)) if record.number else f"to {where(record.target, record.instance)}"

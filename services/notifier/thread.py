@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, mention
+from services.notifier.outlook import where
 from shared.incident import Incident, Note, NoteKind
+from shared.notification import SERVICENOW
 from shared.plain_text import one_line, shortened
 from shared.wording import span
 
@@ -17,12 +19,21 @@ MAX_WARNING = 600
 
 def reply(incident: Incident) -> dict[str, Any]:
     """Arguments of chat.postMessage, without channel and thread. Tells all notes of `incident`, of which there is at least one."""
-    lines = [_LINES[note.kind](note) for note in incident.notes]
+    calls_first = sorted(
+        incident.notes, key=lambda note: note.kind is not NoteKind.CALLED_AGAIN
+    )  # none is cut off
+    lines = [_line(incident, note) for note in calls_first]
     payload = {"notes_of": incident.id, "upto": incident.notes[-1].seq}
     return {
         "text": cut("\n".join(lines), MAX_REPLY),
         "metadata": {"event_type": "ackstream_notes", "event_payload": payload},
     }
+
+
+def _line(incident: Incident, note: Note) -> str:
+    if note.kind is NoteKind.CALLED_AGAIN and (incident.acknowledgement or incident.closure):
+        return f"📣 Nobody had acknowledged it, {date(note.at)}; meanwhile nobody need be called"
+    return _LINES[note.kind](note)
 
 
 def _alerts(note: Note) -> str:
@@ -67,9 +78,11 @@ def _warnings(note: Note) -> str:
 
 def _attempt_failed(note: Note) -> str:
     retry, doubt = _moment(note, "retry_at"), _moment(note, "doubt_until")
-    told = f"⚠️ Attempt {note.data.get('attempt')} to escalate failed: {_text(note.data.get('error')) or 'no answer'}"
+    deed = f"reach {_target(note)}" if note.data.get("target") else "escalate"
+    told = f"⚠️ Attempt {note.data.get('attempt')} to {deed} failed: {_text(note.data.get('error')) or 'no answer'}"
     if doubt:
-        return f"{told}. ServiceNow may have taken it all the same; looking until {date(doubt)}"
+        taken = _target(note)
+        return f"{told}. {taken[0].upper()}{taken[1:]} may have taken it all the same; looking until {date(doubt)}"
     if note.data.get("parked"):
         told += ". Somebody has to mend this"
     return f"{told}. Next try {date(retry)}" if retry else told
@@ -78,6 +91,12 @@ def _attempt_failed(note: Note) -> str:
 def _escalated_late(note: Note) -> str:
     late = span(timedelta(seconds=float(note.data.get("late_seconds", 0))))
     return f"⚠️ Escalated {late} late: {_record(note)}"
+
+
+def _called_again(note: Note) -> str:
+    """Mentions are the operator's, in Slack's markup (shared/slack_mentions.py), and are to call people."""
+    calls = " ".join(map(str, note.data.get("mention", [])))
+    return f"📣 {calls + ': n' if calls else 'N'}obody has acknowledged it yet{_escalates(note)}"
 
 
 def _second_record(note: Note) -> str:
@@ -122,6 +141,7 @@ _LINES: dict[NoteKind, Callable[[Note], str]] = {
     NoteKind.LAPSED: _lapsed,
     NoteKind.SNOOZED: _snoozed,
     NoteKind.ESCALATION_ASKED: _escalation_asked,
+    NoteKind.CALLED_AGAIN: _called_again,
 }
 
 
@@ -131,7 +151,12 @@ def _escalates(note: Note) -> str:
 
 
 def _record(note: Note) -> Mrkdwn:
-    return link(note.data.get("url", ""), shortened(str(note.data.get("number", "")), MAX_NAME))
+    number = shortened(str(note.data.get("number", "")), MAX_NAME)
+    return link(note.data.get("url", ""), number) or _target(note)
+
+
+def _target(note: Note) -> Mrkdwn:
+    return where(str(note.data.get("target") or SERVICENOW), None)
 
 
 def _name(note: Note, field: str) -> Mrkdwn:

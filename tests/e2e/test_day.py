@@ -77,11 +77,16 @@ async def test_one_problem_is_one_record_that_lives_with_it(stack: Stack, alertm
         r"HighLatency: resolved after \d+ s; acknowledged by Ada", record.fields["close_notes"]
     )
 
+    # Next day somebody closes it, and it stays closed.
+    stack.sandbox.world.servicenow.edit(
+        record.fields["number"], {"state": "7", "work_notes": "Thanks, looks good"}
+    )
+
     # Slack says the same, in one message; and there is one record, each of whose notes stands there once.
     await stack.message(lambda message: color(message) == GREEN, "a green message")
     assert len(stack.messages()) == 1
     assert records(stack) == [record]
-    print("\n" + history(record))
+    print("\n" + stack.sandbox.world.servicenow.history())
     told = [re.sub(rf"^{TIME}", "", note.splitlines()[0]) for note in notes(record)]
     assert told[:3] == [
         f"1 alert began to fire ({ALERT}); 2 firing",
@@ -89,7 +94,9 @@ async def test_one_problem_is_one_record_that_lives_with_it(stack: Stack, alertm
         f"1 alert ceased to fire ({ALERT}); 1 firing",
     ]
     assert re.fullmatch(r"resolved after \d+ s", told[3])
-    assert len(told) == 4
+    assert told[4:] == ["Thanks, looks good"]
+    states = [one.values["state"] for one in record.history if "state" in one.values]
+    assert states == [("1", "2"), ("2", "6"), ("6", "7")]
 
 
 def records(stack: Stack) -> list[Row]:
@@ -98,12 +105,3 @@ def records(stack: Stack) -> list[Row]:
 
 def notes(record: Row) -> list[str]:
     return [text for journal, text in record.notes if journal == "work_notes"]
-
-
-def history(record: Row) -> str:
-    """As somebody reads it who opens the record."""
-    fields = {
-        name: record.fields[name] for name in ("short_description", "state", "close_code", "close_notes")
-    }
-    head = [f"{record.fields['number']}  {name}: {value}" for name, value in fields.items()]
-    return "\n".join([*head, *(f"  {line}" for note in notes(record) for line in note.splitlines())])

@@ -1,5 +1,7 @@
 """The escalator dies at the exact points where a record could be lost or written twice."""
 
+import signal
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,6 +10,7 @@ from redis.asyncio import Redis
 from sandbox.calls import Call
 from sandbox.faults import Fault
 from sandbox.servicenow import ServiceNow
+from shared.keys import Keys
 from tests.e2e.conftest import StackFactory
 from tests.faults.conftest import hurried, many
 from tests.faults.gate import Gate
@@ -18,6 +21,9 @@ from tests.waiting import wait_until
 
 LONG = 300.0
 """Seconds that the sandbox holds a request back; the fault is cleared long before."""
+
+STARTING = 7.0
+"""Seconds that a new escalator may take on a slow machine."""
 
 POINTS = (
     "after the claim, before the POST",
@@ -55,6 +61,31 @@ async def test_an_escalator_that_dies_at_a_bad_moment_writes_each_record_once(
         )
         assert counts == [1] * deaths
     assert [str((await incident_of(client, id_)).state) for id_ in ids] == ["escalated"] * len(ids)
+
+
+async def test_an_escalator_that_dies_between_queue_and_claim_makes_its_incident_little_late(
+    new_stack: StackFactory, client: Redis, gate: Gate
+) -> None:
+    """The claim is held at the gate, so that who was taken out of the queue is neither there nor claimed."""
+    stack = new_stack()
+    stack.start("ingest")
+    await stack.ready("ingest")
+    for number in range(many(1, 5)):
+        gate.hold("escalation_claimed")
+        (id_,) = await pour(stack, [f"unclaimed {number}"], "?oncall_wait_minutes=0")
+        stack.start("escalator", environment={"ACKSTREAM_REDIS_URL": gate.url})
+        await wait_until(lambda: gate.held, "the claim to come to the gate", seconds=30)
+        stack.kill("escalator")
+        gate.cut()
+        killed = time.monotonic()
+        assert await client.zcard(Keys().escalations("")) == 0
+        stack.start("escalator")
+        await wait_until(lambda: recorded(stack)[id_], "the record", seconds=60)  # noqa: B023  it is over by then
+        took = time.monotonic() - killed
+        print(f"\nits record came {took:.1f} s after the death of the escalator that was about to claim it")
+        assert took < 3 + STARTING
+        stack.kill("escalator", signal.SIGTERM)
+        assert recorded(stack)[id_] == 1
 
 
 async def die_at(point: str, stack: Stack, gate: Gate, client: Redis) -> str:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
+from ops.parked import parked
 from sandbox.faults import Fault
 from sandbox.server import Running
 from sandbox.servicenow_table import Row
@@ -19,6 +21,7 @@ from shared.commands import Acknowledge, Unacknowledge
 from shared.config import Patience
 from shared.config_access import AccessConfig
 from shared.incident import Record
+from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import MINUTE, NOON, alert, notification, resolved, targets
 from tests.faults.conftest import FULL
@@ -114,9 +117,8 @@ def notes(sandbox: Running, id_: str) -> list[str]:
 
 def close(sandbox: Running, id_: str, state: str = "7") -> None:
     """A person does, in ServiceNow."""
-    servicenow = sandbox.world.servicenow
     closing = {"state": state, "close_code": "Solved", "close_notes": "by hand"}
-    servicenow.instance("main").table("incident").update(row(sandbox, id_), closing, "ada", servicenow.now())
+    sandbox.world.servicenow.edit(row(sandbox, id_).fields["sys_id"], closing)
 
 
 async def test_a_record_is_told_of_its_incidents_life(
@@ -287,7 +289,7 @@ async def test_a_record_that_was_deleted_is_not_missed(
 
 
 async def test_a_state_that_servicenow_refuses_is_parked_with_its_words(
-    store: Store, make_escalator: MakeEscalator, sandbox: Running
+    scripts: Scripts, store: Store, make_escalator: MakeEscalator, sandbox: Running
 ) -> None:
     escalator = make_escalator(close_code=None)
     id_ = await escalated(store, escalator)
@@ -296,7 +298,52 @@ async def test_a_state_that_servicenow_refuses_is_parked_with_its_words(
     update = (await record(store, id_)).update
     assert update.parked
     assert "Data Policy Exception" in update.error
+    (told_to_people,) = await parked(scripts)
+    assert told_to_people.needs_person
+    assert told_to_people.error == f"telling {(await record(store, id_)).number}: {update.error}"
     assert notes(sandbox, id_) == []
     # Somebody gives it a code.
     await told(store, make_escalator(), id_)
+    assert await parked(scripts) == []
     assert row(sandbox, id_).fields["state"] == "6"
+
+
+@pytest.mark.parametrize("kind", ["drop", "drop_after"])
+async def test_a_note_that_we_are_not_shown_is_written_once_and_the_state_tells_whether_it_was(
+    store: Store, escalator: Escalator, sandbox: Running, kind: str
+) -> None:
+    sandbox.world.servicenow.change(hidden={"work_notes"})
+    id_ = await escalated(store, escalator)
+    await store.receive(resolved())
+    sandbox.world.faults.add(Fault(target="servicenow", kind=kind, match="PATCH", count=1))  # type: ignore[arg-type]
+    await told(store, escalator, id_)
+    assert notes(sandbox, id_) == ["resolved"]
+    assert row(sandbox, id_).fields["state"] == "6"
+
+
+@pytest.mark.parametrize(("kind", "wanted"), [("drop", []), ("drop_after", ["acknowledged by anna"])])
+async def test_without_a_state_to_tell_a_doubtful_note_that_we_are_not_shown_is_not_repeated(
+    store: Store, make_escalator: MakeEscalator, sandbox: Running, kind: str, wanted: list[str]
+) -> None:
+    escalator = make_escalator(on_acknowledge="work_note")
+    sandbox.world.servicenow.change(hidden={"work_notes"})
+    id_ = await escalated(store, escalator)
+    await store.apply(id_, ACK)
+    sandbox.world.faults.add(Fault(target="servicenow", kind=kind, match="PATCH", count=1))  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        await told(store, escalator, id_)
+    assert "work_notes_not_shown" in [log["event"] for log in logs]
+    assert notes(sandbox, id_) == wanted
+
+
+async def test_who_may_not_write_is_told_so_and_nothing_is_lost(
+    store: Store, escalator: Escalator, sandbox: Running
+) -> None:
+    sandbox.world.servicenow.change(rights={"ackstream": {"create", "read"}})
+    id_ = await escalated(store, escalator)
+    await store.apply(id_, ACK)
+    await escalator.escalate(id_)
+    assert (await record(store, id_)).update.parked
+    sandbox.world.servicenow.change(rights={})
+    await told(store, escalator, id_)
+    assert notes(sandbox, id_) == ["acknowledged by anna"]

@@ -11,7 +11,9 @@ from services.ingest.parsing import parse_document
 from shared.commands import (
     Acknowledge,
     BeginDelivery,
+    CallAgain,
     Claim,
+    ClaimUpdate,
     Command,
     Delivered,
     DeliveryFailed,
@@ -23,6 +25,7 @@ from shared.commands import (
     Lapse,
     MessageGone,
     NotesTold,
+    RecordUpdated,
     RecordWritten,
     Repost,
     ResolveByHand,
@@ -32,15 +35,23 @@ from shared.commands import (
     Stage,
     Step,
     Unacknowledge,
+    UpdateFailed,
 )
-from shared.incident import Incident, Record
-from shared.notification import Call, Notification
+from shared.incident import Incident, NewsKind, Record, Task
+from shared.notification import SERVICENOW, SLACK, WEBHOOK, Call, Notification, PlannedStep
 from shared.store import Store
 from tests.episodes import MINUTE, NOON
 
 SECOND = timedelta(seconds=1)
 RULES = Rules(Flapping(3, timedelta(hours=1), frozenset()), ack_timeout=timedelta(0))
 FLAPPING = Call(wait=MINUTE)
+STEPS = (
+    PlannedStep(offset=timedelta(0), target=SLACK, mention=("<!here>", "<@U0LEAD>")),
+    PlannedStep(offset=-SECOND, target=SLACK),
+    PlannedStep(offset=timedelta(0), target=SERVICENOW, instance="infra"),
+    PlannedStep(offset=timedelta(0), target=WEBHOOK),
+    PlannedStep(offset=MINUTE, target=WEBHOOK),
+)
 LEASE, GRACE = timedelta(seconds=50), timedelta(seconds=65)
 
 
@@ -88,12 +99,13 @@ class Lives:
         happen = self._dice.choice(
             [
                 *(self.fire, self.fire, self.resolve, self.generic, self.acknowledge),
+                *(self.call_again, self.call_again, self.escalate),
+                *([self.update_record] * 5),
                 *(self.escalate, self.escalate, self.deliver, self.deliver, self.want_back),
                 *(
                     self.ask_for_a_retry,
                     self.expire,
-                    self.press,
-                    self.press,
+                    *([self.press] * 3),
                     self.lapse,
                     self.digest,
                     self.flap,
@@ -129,7 +141,8 @@ class Lives:
 
     def call(self) -> Call:
         wait = self._dice.choice([timedelta(0), timedelta(0), MINUTE, None])
-        return Call(wait=wait, instance=self._dice.choice([None, "infra"]), channel=None)
+        steps = tuple(self._dice.sample(STEPS, self._dice.choice([0, 1, 3])))
+        return Call(wait=wait, instance=self._dice.choice([None, "infra"]), steps=steps)
 
     def query(self) -> dict[str, str]:
         return self._dice.choice([{}, {"oncall_wait_minutes": "soon"}])
@@ -141,7 +154,7 @@ class Lives:
         who = (self._dice.choice(["Ada", "Bob"]), "button", "U1", self._dice.choice(["", "1", "2"]))
         deeds: list[Command] = [
             Acknowledge(*who),
-            Unacknowledge(*who),
+            *([Unacknowledge(*who)] * 3),
             SnoozeFor(*who, span=self._dice.choice([MINUTE, 5 * MINUTE])),
             EscalateNow(*who),
             ResolveByHand(*who),
@@ -154,31 +167,89 @@ class Lives:
     async def digest(self) -> Step | None:
         return await self.apply(Digested("storm", "C1")) if self._dice.random() < 0.3 else None
 
+    async def call_again(self) -> Step | None:
+        id_, step = await self._duty(Task.CALL_AGAIN)
+        return await self._store.apply(id_, CallAgain(step)) if id_ else None
+
+    async def update_record(self) -> Step | None:
+        """Claim what is to be told; tell it, or a part, fail, or fall silent."""
+        token = secrets.token_hex(4)
+        id_, step = await self._duty(Task.UPDATE_RECORD)
+        if not id_:
+            return None
+        lease = self._dice.choice([LEASE, timedelta(0)])
+        claimed = await self._store.apply(id_, ClaimUpdate(token, lease, GRACE, step))
+        if not claimed.changes or claimed.incident is None:
+            return claimed
+        record = claimed.incident.record_of(step)
+        assert record
+        outcomes: list[Command] = [
+            RecordUpdated(token, record.news[-1].seq, "noted", step),
+            RecordUpdated(token, record.news[0].seq, "", step),
+            UpdateFailed(token, "answered 500", timedelta(0), step=step),
+            UpdateFailed(token, "answer lost", timedelta(0), doubt=GRACE, step=step),
+            UpdateFailed(token, "answered 401", MINUTE, needs_person=True, step=step),
+        ]
+        if self._dice.random() < 0.1:
+            return claimed
+        return await self._store.apply(claimed.incident.id, self._dice.choice(outcomes))
+
+    async def _duty(self, task: Task) -> tuple[str, int]:
+        """An incident of late, and a step, that may have it to do: mostly one that has. An empty id: there are no incidents."""
+        recent = self._known[-20:]
+        incidents = [(await self._store.load(id_)).incident for id_ in recent]
+        owed = [
+            (incident.id, duty.step)
+            for incident in incidents
+            if incident
+            for duty in incident.duties
+            if duty.task is task
+        ]
+        if owed and self._dice.random() < 0.8:
+            return self._dice.choice(owed)
+        return (self._dice.choice(recent), self._dice.choice([0, 1, 2, 3, 9])) if recent else ("", 0)
+
     async def escalate(self) -> Step | None:
         """Claim it; fail, be called off, fall silent, or write the record."""
-        token = secrets.token_hex(4)
-        lease = self._dice.choice([LEASE, timedelta(0)])
-        claimed = await self.apply(Claim(token, lease, GRACE))
+        token, lease = secrets.token_hex(4), self._dice.choice([LEASE, timedelta(0)])
+        id_, nth = await self._duty(Task.ESCALATE)
+        if not id_:
+            return None
+        claimed = await self._store.apply(id_, Claim(token, lease, GRACE, nth))
         if claimed is None or not claimed.changes or claimed.incident is None:
             return claimed
         if self._dice.random() < 0.15:
             await self._end(claimed.incident)
         again = self._dice.choice([timedelta(0), SECOND / 1000 * self._dice.random()])
-        record = Record(sys_id=secrets.token_hex(16), number="INC1", url="https://x", instance=None, at=NOON)
+        record = self._record()
         outcome = self._dice.choice(
             [
-                RecordWritten(token, record),
-                EscalationFailed(token, "answered 500", again),
-                EscalationFailed(token, "answered 401", MINUTE, needs_person=True),
-                EscalationFailed(token, "answer lost", again, doubt=self._dice.choice([again, GRACE])),
-                EscalationFailed(token, "answer lost", again, doubt=again, looked_only=True),
-                EscalationFailed(token, "called off", again),
+                *([RecordWritten(token, record, nth)] * 4),
+                EscalationFailed(token, "answered 500", again, step=nth),
+                EscalationFailed(token, "answered 401", MINUTE, needs_person=True, step=nth),
+                EscalationFailed(
+                    token, "answer lost", again, doubt=self._dice.choice([again, GRACE]), step=nth
+                ),
+                EscalationFailed(token, "answer lost", again, doubt=again, looked_only=True, step=nth),
+                EscalationFailed(token, "called off", again, step=nth),
                 None,
             ]
         )
         if outcome is None:  # it fell silent; somebody takes over
-            return await self._store.apply(claimed.incident.id, Claim(token + "2", LEASE, GRACE))
+            return await self._store.apply(claimed.incident.id, Claim(token + "2", LEASE, GRACE, nth))
         return await self._store.apply(claimed.incident.id, outcome)
+
+    def _record(self) -> Record:
+        wants = self._dice.choice([(), tuple(NewsKind), tuple(NewsKind), (NewsKind.ACKNOWLEDGED,)])
+        return Record(
+            sys_id=secrets.token_hex(16),
+            number=self._dice.choice(["INC1", ""]),
+            url="https://x",
+            instance=None,
+            at=NOON,
+            target=self._dice.choice([SERVICENOW, WEBHOOK]),
+            wants=wants,
+        )
 
     async def _end(self, incident: Incident) -> None:
         """It is over while somebody is at it."""

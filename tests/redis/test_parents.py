@@ -16,7 +16,6 @@ from sandbox.server import Running
 from services.escalator import outcomes, parent_closing, parent_record, servicenow_target
 from services.escalator import target as target_module
 from services.escalator.escalator import Escalator
-from services.escalator.family import parent_id
 from services.escalator.instances import Instances
 from services.escalator.mapping import Mappings
 from services.escalator.parents import parents
@@ -27,7 +26,7 @@ from shared.commands import Acknowledge, Digested, ResolveByHand
 from shared.config import ServiceNowConfig
 from shared.due_times import DueTimes, Poller
 from shared.incident import State
-from shared.keys import Keys, StormKeys, storm_children, storm_parent
+from shared.keys import Keys, ParentKeys, StormKeys
 from shared.redis_client import Scripts
 from shared.store import Store
 from shared.storms import Storms
@@ -35,7 +34,6 @@ from tests.redis.conftest import now, opened
 from tests.waiting import wait_until
 
 STORM = f"{7:030x}00"
-PARENT = parent_id(STORM, None)
 AT_ONCE = timedelta(0)
 SECOND = timedelta(seconds=1)
 
@@ -144,7 +142,7 @@ async def test_a_storm_gets_one_record_that_lists_each_incident_once(
     async with working(client, sandbox), working(client, sandbox):
         await all_recorded(store, ids)
     (row,) = rows(sandbox)
-    assert row["correlation_id"] == PARENT
+    assert row["correlation_id"] == STORM
     assert row["short_description"] == "60 incidents at once: HighLatency"
     assert listed(sandbox) == Counter(ids)
     records = [(await now(store, id_)).record for id_ in ids]
@@ -158,6 +156,17 @@ def work_notes(sandbox: Running) -> list[str]:
     return [text for row in table.rows.values() for _, text in row.notes]
 
 
+async def test_a_rate_lets_a_whole_note_through_as_one_write(
+    client: Redis, store: Store, scripts: Scripts, sandbox: Running
+) -> None:
+    """As records of their own they would take 120 calls, and at five a second 20 s."""
+    ids = await members(store, scripts, 60)
+    async with working(client, sandbox, rate_per_instance=5):
+        await all_recorded(store, ids, seconds=10)
+    assert listed(sandbox) == Counter(ids)
+    assert len(sandbox.world.servicenow.calls.entries) < 30
+
+
 async def test_each_instance_has_a_parent_of_its_own(
     client: Redis, store: Store, scripts: Scripts, sandbox: Running
 ) -> None:
@@ -166,7 +175,7 @@ async def test_each_instance_has_a_parent_of_its_own(
     async with working(client, sandbox):
         await all_recorded(store, [*main, *infra])
     assert (listed(sandbox), listed(sandbox, "infra")) == (Counter(main), Counter(infra))
-    assert [row["correlation_id"] for row in rows(sandbox, "infra")] == [parent_id(STORM, "infra")]
+    assert [row["correlation_id"] for row in rows(sandbox, "infra")] == [STORM]
 
 
 async def test_an_incident_with_a_message_of_its_own_gets_a_record_of_its_own(
@@ -175,7 +184,7 @@ async def test_an_incident_with_a_message_of_its_own_gets_a_record_of_its_own(
     alone, together = await opened(store, wait=AT_ONCE, group="alone"), await member(store, scripts, "other")
     async with working(client, sandbox):
         await all_recorded(store, [alone, together])
-    assert {row["correlation_id"] for row in rows(sandbox)} == {alone, PARENT}
+    assert {row["correlation_id"] for row in rows(sandbox)} == {alone, STORM}
     assert (await now(store, alone)).record.parent == ""
 
 
@@ -236,7 +245,7 @@ async def test_a_parent_that_a_person_has_closed_is_left_alone(
         later = [await member(store, scripts, f"later {number}") for number in range(3)]
         await all_recorded(store, later)
     assert listed(sandbox) == Counter(first)
-    assert {one["correlation_id"] for one in rows(sandbox)} == {PARENT, *later}
+    assert {one["correlation_id"] for one in rows(sandbox)} == {STORM, *later}
 
 
 async def test_a_parent_that_a_person_has_deleted_is_not_written_again(
@@ -272,7 +281,7 @@ async def test_whatever_becomes_of_an_answer_each_is_listed_once(
     misbehave(sandbox, **fault, match=verb, count=2)
     async with working(client, sandbox, seconds=0.5, field_lengths={"work_notes": 600}):
         await all_recorded(store, ids)
-    assert [row["correlation_id"] for row in rows(sandbox)] == [PARENT]
+    assert [row["correlation_id"] for row in rows(sandbox)] == [STORM]
     assert listed(sandbox) == Counter(ids)
 
 
@@ -286,7 +295,7 @@ async def test_who_may_only_create_gets_records_of_their_own_for_those_who_come_
         later = [await member(store, scripts, f"later {number}") for number in range(12)]
         await all_recorded(store, later)
     assert listed(sandbox) == Counter(first)
-    assert sorted(row["correlation_id"] for row in rows(sandbox)) == sorted([PARENT, *later])
+    assert sorted(row["correlation_id"] for row in rows(sandbox)) == sorted([STORM, *later])
 
 
 async def test_where_work_notes_are_not_shown_none_is_lost(
@@ -298,7 +307,7 @@ async def test_where_work_notes_are_not_shown_none_is_lost(
     misbehave(sandbox, "drop_after", "POST", count=1)
     async with working(client, sandbox, seconds=0.5):
         await all_recorded(store, ids)
-    assert [row["correlation_id"] for row in rows(sandbox)] == [PARENT]
+    assert [row["correlation_id"] for row in rows(sandbox)] == [STORM]
     assert set(listed(sandbox)) == set(ids)
 
 
@@ -344,7 +353,7 @@ async def test_a_parent_ends_once_with_the_last_of_its_incidents(
         await wait_until(lambda: no_news(store, ids), "none that needs anything", seconds=15)
     assert rows(sandbox)[0]["state"] == ("6" if how == "state" else "1")
     assert work_notes(sandbox)[before:] == [
-        f"All incidents that are listed here are over.\n[ackstream {PARENT}-over]"
+        f"All incidents that are listed here are over.\n[ackstream {STORM}-over]"
     ]
 
 
@@ -382,6 +391,6 @@ async def test_what_redis_remembers_of_a_parent_does_not_stay_for_ever(
     ids = await members(store, scripts, 2)
     async with working(client, sandbox):
         await all_recorded(store, ids)
-    assert await client.scard(storm_children(PARENT)) == 2
-    assert await client.ttl(storm_parent(PARENT)) > 0
+    assert await client.scard(ParentKeys(STORM, "").children) == 2
+    assert await client.ttl(ParentKeys(STORM, "").record) > 0
     assert (await now(store, ids[0])).state is State.ESCALATED

@@ -1,16 +1,19 @@
 """Incidents wait for their turn at their instance: one that hangs, refuses or is slow holds up nobody else's."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from ops import explain
 from ops.status import as_text, status_of
+from ops.turns import turn_of
 from sandbox.faults import Fault
 from sandbox.server import Running
 from services.escalator import circuit as circuit_module
@@ -25,7 +28,7 @@ from shared.commands import Acknowledge
 from shared.config import ServiceNowConfig
 from shared.due_times import DueTimes, Poller
 from shared.incident import State
-from shared.keys import Keys, servicenow_hold
+from shared.keys import Keys, servicenow_hold, servicenow_silence
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.redis.conftest import now, opened
@@ -251,8 +254,8 @@ async def test_should_the_queue_be_lost_all_come_back(
         await recorded(sandbox, "main", ids)
 
 
-async def _waiting(client: Redis, least: int) -> bool:
-    return await client.zcard(KEYS.escalations("")) >= least
+async def _waiting(client: Redis, least: int, name: str = "") -> bool:
+    return await client.zcard(KEYS.escalations(name)) >= least
 
 
 async def test_full_memory_keeps_nobody_from_being_escalated(
@@ -265,3 +268,79 @@ async def test_full_memory_keeps_nobody_from_being_escalated(
             await recorded(sandbox, "main", ids)
     finally:
         await client.config_set("maxmemory", 0)
+
+
+async def test_whoever_asks_is_told_which_instance_is_waited_for_and_since_when_it_is_silent(
+    client: Redis, store: Store, sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit_module, "FIRST_PAUSE", 60.0)
+    misbehave(sandbox, "status", "infra", status=503)
+    await some(store, 9, "infra")
+    begun = datetime.now(UTC)
+    async with working(client, sandbox, concurrency_per_instance=1) as replica:
+        await wait_until(lambda: client.exists(servicenow_silence("infra")), "the silence")
+        await wait_until(lambda: _waiting(client, 4, "infra"), "the others to wait")
+        first, second, third = await client.zrange(KEYS.escalations("infra"), 0, 2)
+        (turn,) = (status := await status_of(replica.scripts)).turns
+        assert (turn.instance, turn.held) == ("infra", None)
+        assert turn.silent_since
+        assert abs((turn.silent_since - begun).total_seconds()) < 2
+        words = f"the instance infra, which does not answer since {turn.silent_since:%Y-%m-%d %H:%M:%S} UTC"
+        assert f"{turn.waiting} wait for {words}" in as_text(status)
+        assert [await told_of(replica.scripts, id_.decode()) for id_ in (first, second, third)] == [
+            f"It waits for {words}.",
+            f"It waits for {words}; 1 waits before it.",
+            f"It waits for {words}; 2 wait before it.",
+        ]
+        assert await turn_of(replica.scripts, await opened(store, group="not due")) is None
+
+
+async def told_of(scripts: Scripts, id_: str) -> str:
+    """Of its waiting."""
+    turn, story = await turn_of(scripts, id_), await explain.story_of(scripts, id_)
+    last = explain.as_text(id_, story, datetime.now(UTC), turn).splitlines()[-1]
+    return last if last.startswith("It waits") else ""
+
+
+async def test_what_is_told_of_a_silence_is_renewed_while_it_lasts_and_ends_with_it(
+    client: Redis, store: Store, sandbox: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(circuit_module, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(queues_module, "TELL_WAITING", timedelta(seconds=0.1))
+    misbehave(sandbox, "status", "main", status=503)
+    ids = await some(store, 9)
+    key = servicenow_silence("")
+    async with working(client, sandbox, concurrency_per_instance=1) as replica:
+        telling = asyncio.create_task(replica.queues.tell_waiting(replica.stopping))
+        await wait_until(lambda: client.exists(key), "the silence")
+        since = await client.get(key)
+        await client.pexpire(key, 5000)
+        await wait_until(lambda: _longer(client, key, 15_000), "it to be renewed")
+        assert await client.get(key) == since
+        sandbox.world.faults.clear()
+        await recorded(sandbox, "main", ids)
+        await wait_until(lambda: _absent(client, key), "it to be over")
+    await telling
+
+
+async def _longer(client: Redis, key: str, least: int) -> bool:
+    return await client.pttl(key) > least
+
+
+async def _absent(client: Redis, key: str) -> bool:
+    return not await client.exists(key)
+
+
+async def test_whoever_asks_is_told_how_long_an_instance_asked_to_be_left_alone(
+    client: Redis, store: Store, sandbox: Running
+) -> None:
+    await some(store, 3)
+    misbehave(sandbox, "status", "main", status=429, retry_after=300, count=1)
+    async with working(client, sandbox, concurrency_per_instance=1) as replica:
+        await wait_until(lambda: client.exists(servicenow_hold("")), "the hold")
+        await wait_until(lambda: _waiting(client, 2), "the others to wait")
+        told = as_text(await status_of(replica.scripts))
+        await client.delete(servicenow_hold(""))
+    assert re.search(
+        "2 wait for the instance default, which asked to be left alone for another (5 min|4 min 5)", told
+    )

@@ -138,7 +138,7 @@ async def test_links_in_previews_are_not_signed(scripts: Scripts, store: Store) 
 
 async def test_nothing_is_written(scripts: Scripts, store: Store) -> None:
     lives = Lives(store, 1)
-    for _ in range(60):
+    for _ in range(120):
         await lives.step()
     before = await everything_in(scripts)
     answer = await rehearse(await replay_of(scripts))

@@ -103,7 +103,6 @@ def compiles(source: str) -> None:
         MessageTemplate.load(path)
 
 
-@settings(deadline=None)
 @given(st.text())
 @example("{{ " + "(" * 5000)
 @example("{{ if .a }}" * 5000)
@@ -119,13 +118,13 @@ def test_any_text(source: str) -> None:
     compiles(source)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_any_pieces_of_templates(source: str) -> None:
     compiles(source)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from([*BLOCKS, "\n", "  ", "a", "{"]), max_size=40).map("".join))
 def test_any_blocks_in_each_other(source: str) -> None:
     compiles(source)

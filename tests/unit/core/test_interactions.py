@@ -142,7 +142,7 @@ places = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(values | st.builds(altered, places, values))
 def test_nothing_that_is_json_is_more_than_malformed(anything: Any) -> None:
     try:

@@ -304,4 +304,4 @@ class Promises(RuleBasedStateMachine):
 
 
 TestPromises = pytest.mark.filterwarnings("default")(Promises.TestCase)
-TestPromises.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestPromises.settings = settings(max_examples=250, stateful_step_count=50)

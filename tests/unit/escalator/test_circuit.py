@@ -71,3 +71,18 @@ def test_a_success_closes_it_and_the_next_pause_is_short_again() -> None:
     for _ in range(FAILURES):
         circuit.failed("GET")
     assert circuit.wait == FIRST_PAUSE
+
+
+def test_it_says_for_how_long_it_has_had_no_answer_from_the_first_failure_on() -> None:
+    circuit = Circuit(clock := Clock())
+    for _ in range(FAILURES):
+        assert circuit.silent_for == 0
+        clock.seconds += 3
+        circuit.failed("POST")
+    clock.seconds += 100
+    circuit.succeeded("GET")
+    assert circuit.silent_for == 100 + 3 * (FAILURES - 1)
+    circuit.succeeded("POST")
+    assert circuit.silent_for == 0
+    circuit.failed("POST")
+    assert circuit.silent_for == 0, "a single failure says nothing"

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.escalator.course import course
 from services.escalator.field_template import FieldError, FieldTemplate
 from services.escalator.mapping import Flaw, Mappings, RecordFields
 from services.escalator.vocabulary import NAMES, Escalation, permalink, vocabulary
 from shared.commands import Fire
 from shared.config import Config, ServiceNowConfig
-from shared.incident import Effort, Haste, Incident, Message, Snooze
-from shared.notification import Facts, Link
+from shared.incident import Effort, FurtherStep, Haste, Incident, Message, Record, Snooze
+from shared.notification import SERVICENOW, SLACK, Facts, Link, PlannedStep
 from shared.transitions import advance
 from tests.episodes import MINUTE, NOON, alert, incident_id, notification
 
@@ -184,6 +185,24 @@ def test_the_timeline_tells_what_happened() -> None:
         "2026-01-01 12:02:00 UTC  somebody asked to escalate at once",
         "2026-01-01 12:03:00 UTC  deadline: nobody has acknowledged",
         "2026-01-01 12:04:00 UTC  escalated after 4 min 0 s, 1 min 0 s late; 2 attempts failed, the last with: answered 500 sorry",
+    ]
+
+
+def test_the_timeline_names_the_steps_that_were_taken_before_this_one() -> None:
+    record = Record(sys_id="a" * 32, number="INC1", url="", instance=None, at=NOON + 3 * MINUTE)
+    steps = tuple(
+        PlannedStep(offset=offset, target=target)
+        for offset, target in ((-2 * MINUTE, SLACK), (5 * MINUTE, SERVICENOW))
+    )
+    called, second = FurtherStep(called_at=NOON + MINUTE), FurtherStep(effort=Effort(attempts=1, error="503"))
+    incident = opened(record=record, further=(called, second))
+    incident = incident.model_copy(update={"call": incident.call.model_copy(update={"steps": steps})})
+    assert course(incident, NOON + 9 * MINUTE, step=2).splitlines() == [
+        "2026-01-01 12:00:00 UTC  opened: HighLatency",
+        "2026-01-01 12:01:00 UTC  people were called again",
+        "2026-01-01 12:03:00 UTC  deadline: nobody has acknowledged",
+        "2026-01-01 12:03:00 UTC  escalated to ServiceNow as INC1",
+        "2026-01-01 12:09:00 UTC  escalated after 9 min 0 s, 1 min 0 s late; 1 attempt failed, the last with: 503",
     ]
 
 

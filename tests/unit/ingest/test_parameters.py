@@ -1,5 +1,6 @@
 """Query parameters: a wrong one costs a warning, never a page."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.parameters import KNOWN, MAX_WARNINGS, OnCallDefaults, weigh
-from shared.notification import Call
+from shared.notification import SERVICENOW, SLACK, WEBHOOK, Call, PlannedStep
 
 INSTANCES = {"infra": "Infra", "emea": "emea"}
 DEFAULT = timedelta(minutes=3)
@@ -257,3 +258,50 @@ def test_whatever_a_query_says_there_is_a_call_and_each_warning_is_one_short_lin
 ) -> None:
     _, warnings = weigh(query, ON)
     assert all(warning.text.isprintable() and len(warning.text) < 250 for warning in warnings)
+
+
+class TestSteps:
+    """`mention` two minutes before the escalation, `late` one after it."""
+
+    MENTION = PlannedStep(offset=timedelta(minutes=-2), target=SLACK, mention=("<!here>",))
+    PAGER = PlannedStep(offset=timedelta(minutes=1), target=WEBHOOK)
+    EMEA = PlannedStep(offset=timedelta(minutes=2), target=SERVICENOW, instance="emea")
+    ANY = PlannedStep(offset=timedelta(minutes=3), target=SERVICENOW)
+
+    def oncall(self, *steps: PlannedStep, target: str = SERVICENOW) -> OnCallDefaults:
+        return replace(ON, steps=steps, target=target)
+
+    def test_are_planned_as_configured(self) -> None:
+        assert call(self.oncall(self.MENTION, self.PAGER)).steps == (self.MENTION, self.PAGER)
+
+    def test_another_wait_moves_them_all(self) -> None:
+        asked = call(self.oncall(self.MENTION, self.PAGER), oncall_wait_minutes="10")
+        assert (asked.wait, asked.steps) == (timedelta(minutes=10), (self.MENTION, self.PAGER))
+
+    @pytest.mark.parametrize("wait", ["0", "1.9"])
+    def test_who_would_have_been_called_before_the_opening_is_left_out(self, wait: str) -> None:
+        assert call(self.oncall(self.MENTION, self.PAGER), oncall_wait_minutes=wait).steps == (self.PAGER,)
+
+    def test_without_on_call_there_are_none(self) -> None:
+        assert call(self.oncall(self.MENTION, self.PAGER), oncall_enable="false").steps == ()
+
+    def test_another_instance_goes_where_none_is_named(self) -> None:
+        asked = call(self.oncall(self.EMEA, self.ANY), servicenow_other_instance="infra")
+        assert asked.instance == "Infra"
+        assert [step.instance for step in asked.steps] == ["emea", "Infra"]
+
+    def test_another_instance_takes_the_place_of_the_configured_one(self) -> None:
+        oncall = replace(ON, instance="emea")
+        assert call(oncall).instance == "emea"
+        assert call(oncall, servicenow_other_instance="infra").instance == "Infra"
+        asked, said = warned(oncall, servicenow_other_instance="nowhere")
+        assert (asked.instance, "is not configured; emea is used" in said) == ("emea", True)
+
+    def test_another_instance_is_of_no_use_to_a_webhook(self) -> None:
+        asked, said = warned(self.oncall(target=WEBHOOK), servicenow_other_instance="infra")
+        assert (asked.target, asked.instance) == (WEBHOOK, None)
+        assert "has no effect: on-call does not lead to ServiceNow" in said
+
+    def test_another_instance_is_of_use_to_what_comes_after_a_webhook(self) -> None:
+        asked = call(self.oncall(self.ANY, target=WEBHOOK), servicenow_other_instance="infra")
+        assert (asked.instance, [step.instance for step in asked.steps]) == (None, ["Infra"])

@@ -12,8 +12,19 @@ from sandbox.slack_blocks import text_length
 from sandbox.slack_content import check_content
 from services.notifier.message import Look, plain_message, slack_message
 from services.notifier.template import MessageTemplate
-from shared.incident import Acknowledgement, Closure, Effort, Haste, Incident, Lease, Record, Snooze, State
-from shared.notification import Alert, Call, Facts, Link
+from shared.incident import (
+    Acknowledgement,
+    Closure,
+    Effort,
+    FurtherStep,
+    Haste,
+    Incident,
+    Lease,
+    Record,
+    Snooze,
+    State,
+)
+from shared.notification import SERVICENOW, SLACK, WEBHOOK, Alert, Call, Facts, Link, PlannedStep
 from tests.episodes import incident_id
 
 DEFAULT = MessageTemplate.load(Path(__file__).parents[3] / "config" / "slack_message.tmpl")
@@ -75,7 +86,42 @@ efforts = st.builds(
     error=hostile,
     doubt_until=st.none() | moments,
 )
-incidents = st.builds(
+records = st.builds(
+    Record,
+    sys_id=short,
+    number=hostile | st.just(""),
+    url=urls,
+    instance=st.none() | hostile,
+    target=st.sampled_from([SERVICENOW, WEBHOOK]),
+    at=moments,
+)
+steps = st.lists(
+    st.tuples(
+        st.builds(
+            PlannedStep,
+            offset=st.timedeltas(-timedelta(hours=1), timedelta(hours=1)),
+            target=st.sampled_from([SLACK, SERVICENOW, WEBHOOK]),
+            instance=st.none() | hostile,
+            mention=st.just(("<!here>",)),
+        ),
+        st.builds(
+            FurtherStep,
+            effort=efforts,
+            record=st.none() | records,
+            called_at=st.none() | moments,
+            skipped=st.booleans(),
+        ),
+    ),
+    max_size=4,
+)
+
+
+def stepped(of: Incident, pairs: list[tuple[PlannedStep, FurtherStep]]) -> Incident:
+    call = of.call.model_copy(update={"steps": tuple(step for step, _ in pairs)})
+    return of.model_copy(update={"call": call, "further": tuple(further for _, further in pairs)})
+
+
+single = st.builds(
     Incident,
     id=st.just(incident_id()),
     dedup_key=short,
@@ -92,8 +138,7 @@ incidents = st.builds(
     haste=st.none() | st.builds(Haste, at=moments, by=hostile),
     openings=st.lists(moments, max_size=3).map(tuple),
     escalation=efforts,
-    record=st.none()
-    | st.builds(Record, sys_id=short, number=hostile, url=urls, instance=st.none() | hostile, at=moments),
+    record=st.none() | records,
     closure=st.none()
     | st.builds(
         Closure,
@@ -102,6 +147,7 @@ incidents = st.builds(
         by=hostile,
     ),
 )
+incidents = st.builds(stepped, single, steps)
 looks = st.builds(
     Look, button_text=hostile, button_style=short | st.just("danger"), disable_button=st.booleans()
 )
@@ -136,7 +182,7 @@ def assert_within_limits(arguments: dict[str, Any]) -> None:
         assert_harmless(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(incidents, looks, urls | st.none())
 def test_a_message_is_within_slacks_limits_and_has_no_markup_but_ours(
     incident: Incident, look: Look, ack_url: str | None
@@ -149,13 +195,13 @@ def test_a_message_is_within_slacks_limits_and_has_no_markup_but_ours(
     assert "\n" not in arguments["text"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(incidents, hostile, urls | st.none())
 def test_so_is_the_plain_message(incident: Incident, why: str, ack_url: str | None) -> None:
     assert_within_limits(plain_message(incident, why, ack_url))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(incidents, st.lists(hostile, max_size=40), looks)
 def test_a_template_that_prints_everything_at_length_is_cut_without_breaking_anything(
     incident: Incident, values: list[str], look: Look

@@ -7,8 +7,19 @@ import pytest
 
 from sandbox.slack_content import check_content
 from services.notifier.message import Look, plain_message, slack_message
-from shared.incident import Acknowledgement, Closure, Effort, Haste, Incident, Lease, Record, Snooze, State
-from shared.notification import Alert, Call, Facts
+from shared.incident import (
+    Acknowledgement,
+    Closure,
+    Effort,
+    FurtherStep,
+    Haste,
+    Incident,
+    Lease,
+    Record,
+    Snooze,
+    State,
+)
+from shared.notification import SLACK, WEBHOOK, Alert, Call, Facts, PlannedStep
 from tests.episodes import MINUTE, NOON
 from tests.unit.notifier.sources import incident
 
@@ -39,6 +50,15 @@ SNOOZED = {
 }
 ASKED = {"haste": Haste(at=NOON + MINUTE, by="kim"), "deadline": NOON + MINUTE}
 LATER = NOON + 20 * MINUTE
+CALLED = FurtherStep(called_at=NOON + MINUTE)
+TAKEN_BY_WEBHOOK = Record(sys_id="", number="", url="", instance=None, target=WEBHOOK, at=NOON + 11 * MINUTE)
+STEPPED = Call(
+    wait=3 * MINUTE,
+    steps=(
+        PlannedStep(offset=-2 * MINUTE, target=SLACK, mention=("<!here>",)),
+        PlannedStep(offset=8 * MINUTE, target=WEBHOOK),
+    ),
+)
 THEN = "then escalates to ServiceNow unless acknowledged"
 
 
@@ -93,6 +113,16 @@ def clock(time: str) -> str:
             "[RESOLVED by kim &lt;x&gt;] HighLatency (critical) — api p99 above 2s",
         ),
         ({"record": record()}, "#7B1FA2", "[ESCALATED INC0010001] HighLatency (critical) — api p99 above 2s"),
+        (
+            {"record": record(), **ACKNOWLEDGED},
+            "#F2A900",
+            "[ESCALATED INC0010001, ACKNOWLEDGED by anna] HighLatency (critical) — api p99 above 2s",
+        ),
+        (
+            {"record": TAKEN_BY_WEBHOOK},
+            "#7B1FA2",
+            "[ESCALATED to the webhook] HighLatency (critical) — api p99 above 2s",
+        ),
         (
             {"closure": Closure(at=NOON, state=State.RESOLVED)},
             "#36A64F",
@@ -230,6 +260,87 @@ def test_a_number_that_the_sender_cut_is_a_lower_bound() -> None:
 )  # fmt: skip
 def test_the_status_line_tells_what_happened_and_what_comes(update: dict[str, Any], lines: list[str]) -> None:
     assert status(firing(**update)) == lines
+
+
+@pytest.mark.parametrize(
+    ("update", "lines"),
+    [
+        (
+            {},
+            [
+                f"Calls people again {clock('12:01')}, then escalates to ServiceNow {clock('12:03')}, "
+                f"then to the webhook {clock('12:11')} unless acknowledged"
+            ],
+        ),
+        (
+            {"further": (CALLED, FurtherStep())},
+            [
+                f"Escalates to ServiceNow {clock('12:03')}, "
+                f"then to the webhook {clock('12:11')} unless acknowledged"
+            ],
+        ),
+        (
+            {"further": (CALLED, FurtherStep()), "record": record()},
+            [
+                f"Escalated to ServiceNow: <https://snow.example/x?a=1&amp;b=2|INC0010001>, {clock('12:03')}",
+                f"Escalates to the webhook {clock('12:11')} unless acknowledged",
+            ],
+        ),
+        (
+            {"further": (CALLED, FurtherStep()), "record": record(), **ACKNOWLEDGED},
+            [
+                f"Escalated to ServiceNow: <https://snow.example/x?a=1&amp;b=2|INC0010001>, {clock('12:03')}",
+                f"Acknowledged by anna, {clock('12:01')}",
+            ],
+        ),
+        (
+            {
+                "escalation": Effort(attempts=2, error="503", retry_at=NOON + 5 * MINUTE),
+                "further": (CALLED, FurtherStep(record=TAKEN_BY_WEBHOOK)),
+            },
+            [
+                f"Escalated to the webhook, {clock('12:11')}",
+                f"ServiceNow attempt 2 failed: 503; next try {clock('12:05')}",
+            ],
+        ),
+        (
+            {
+                "record": record(),
+                "further": (CALLED, FurtherStep(effort=Effort(attempts=1, error="410", retry_at=LATER))),
+            },
+            [
+                f"Escalated to ServiceNow: <https://snow.example/x?a=1&amp;b=2|INC0010001>, {clock('12:03')}",
+                f"The webhook attempt 1 failed: 410; next try {clock('12:20')}",
+            ],
+        ),
+        (
+            SNOOZED | {"further": (FurtherStep(skipped=True), FurtherStep())},
+            [
+                f"Snoozed by kim until {clock('12:15')}, {THEN}",
+                f"Escalates to the webhook {clock('12:23')} unless acknowledged",
+            ],
+        ),
+        (
+            ASKED | {"further": (FurtherStep(skipped=True), FurtherStep())},
+            [
+                f"Escalates to ServiceNow at once: kim asked for it, {clock('12:01')}",
+                f"Escalates to the webhook {clock('12:09')} unless acknowledged",
+            ],
+        ),
+    ],
+)
+def test_further_steps_have_their_place_in_it(update: dict[str, Any], lines: list[str]) -> None:
+    assert status(firing(**({"call": STEPPED, "further": (FurtherStep(), FurtherStep())} | update))) == lines
+
+
+def test_however_many_steps_there_are_the_message_has_room_for_them() -> None:
+    steps = tuple(PlannedStep(offset=n * MINUTE, target=WEBHOOK) for n in range(1, 20))
+    failed = FurtherStep(effort=Effort(attempts=1, error="e" * 400, retry_at=LATER))
+    made = firing(call=STEPPED.model_copy(update={"steps": steps}), further=(failed,) * 19)
+    arguments = message(made)
+    check_content(arguments, text_limit=4000)
+    (context,) = blocks(arguments, "context")
+    assert len(context["elements"]) == 10
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sandbox.slack_content import check_content
 from services.notifier.thread import reply
-from shared.incident import Note, NoteKind
+from shared.deliveries import notes_after_post
+from shared.incident import Acknowledgement, Closure, Note, NoteKind, State
 from tests.episodes import MINUTE, NOON
 from tests.unit.notifier import sources
 from tests.unit.notifier.test_limits import assert_harmless, hostile, moments, urls
@@ -142,6 +143,22 @@ TOLD: list[tuple[NoteKind, dict[str, Any], str]] = [
         {**ACKED, "acknowledged_by_user": "U0ANNA|x> <!here", "by": "anna", "deadline": DUE},
         f"⏰ Still firing 30 min 0 s after anna acknowledged it. {UNLESS}",
     ),
+    (
+        NoteKind.ATTEMPT_FAILED,
+        {"attempt": 1, "error": "x", "target": "webhook", "doubt_until": DUE},
+        f"⚠️ Attempt 1 to reach the webhook failed: x. The webhook may have taken it all the same; looking until {clock('12:33')}",
+    ),
+    (
+        NoteKind.ESCALATED_LATE,
+        {"late_seconds": 60.0, "number": "", "url": "", "target": "webhook"},
+        "⚠️ Escalated 1 min 0 s late: the webhook",
+    ),
+    (
+        NoteKind.CALLED_AGAIN,
+        {"mention": ["<!subteam^S0OPS>", "<@U0LEAD>"], "deadline": DUE},
+        f"📣 <!subteam^S0OPS> <@U0LEAD>: nobody has acknowledged it yet. {UNLESS}",
+    ),
+    (NoteKind.CALLED_AGAIN, {"mention": []}, "📣 Nobody has acknowledged it yet"),
     (NoteKind.SNOOZED, {"by": "kim", "deadline": DUE}, f"😴 kim snoozed it. {UNLESS}"),
     (NoteKind.SNOOZED, {"by": "", "deadline": DUE}, f"😴 somebody snoozed it. {UNLESS}"),
     (NoteKind.ESCALATION_ASKED, {"by": "<!channel>"}, "🚨 &lt;!channel&gt; asked to escalate at once"),
@@ -170,6 +187,28 @@ def test_all_that_is_new_is_one_reply_whose_metadata_says_how_far_it_tells() -> 
     assert arguments["metadata"] == {"event_type": "ackstream_notes", "event_payload": payload}
 
 
+def test_who_was_to_be_called_is_left_alone_once_somebody_has_it() -> None:
+    call = note(NoteKind.CALLED_AGAIN, mention=["<!here>"], deadline=DUE)
+    for update in (
+        {"acknowledgement": Acknowledgement(at=LATER, by="ann", door="link")},
+        {"closure": Closure(at=LATER, state=State.RESOLVED)},
+    ):
+        text: str = reply(sources.incident(notes=(call,), **update))["text"]
+        assert "<!here>" not in text
+        assert "nobody need be called" in text
+
+
+def test_a_call_is_never_cut_off() -> None:
+    crowd = [note(NoteKind.WARNINGS, warnings=["x" * 1000] * 5, count=5) for _ in range(9)]
+    assert text_of(*crowd, note(NoteKind.CALLED_AGAIN, mention=["<!here>"])).startswith("📣 <!here>: nobody")
+
+
+def test_a_call_that_came_before_the_first_message_is_still_made() -> None:
+    call = note(NoteKind.CALLED_AGAIN, mention=["<!here>"])
+    told = notes_after_post(sources.incident(notes=(note(NoteKind.SNOOZED, by="kim"), call)))
+    assert told == (call,)
+
+
 counts = st.integers(0, 10**6)
 texts = st.lists(hostile, max_size=6)
 times = moments.map(datetime.isoformat)
@@ -193,7 +232,7 @@ notes = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(notes)
 def test_whatever_is_told_slack_takes_it_and_it_calls_nobody(told: list[Note]) -> None:
     text = text_of(*told)

@@ -49,6 +49,13 @@ BY_HAND = entry(5, "resolved", 2 * MINUTE, "resolved_by_hand", by="Kim", door="b
 CALLED_OFF = entry(3, "escalation_failed", 3 * MINUTE, "called_off", attempt=1, error="called off")
 
 
+CALL = entry(2, "called_again", MINUTE, mention=["<!here>", "<@U0LEAD>"], step=1)
+LATE_ACK = entry(11, "acknowledged", 7 * MINUTE, by="Ada", door="link")
+TAKEN_BY_WEBHOOK = entry(
+    10, "escalated", 5 * MINUTE, number="", url="", target="webhook", step=2, late_seconds=0.0
+)
+
+
 def recorded(after: timedelta) -> Entry:
     return entry(9, "escalated", after, number="INC1", late_seconds=0.0)
 
@@ -152,10 +159,35 @@ def story(*entries: Entry) -> Story:
             4 * MINUTE,
             "It escalated as INC1, after 1 failed attempt: the attempt had begun before Ada acknowledged, and its answer was lost.",
         ),
+        (
+            [opened(), CALL, recorded(3 * MINUTE), LATE_ACK],
+            8 * MINUTE,
+            "It escalated as INC1, at its deadline, after 1 further call: nobody had acknowledged; Ada acknowledged 4 min 0 s later.",
+        ),
+        (
+            [opened(), recorded(3 * MINUTE), TAKEN_BY_WEBHOOK],
+            8 * MINUTE,
+            "It escalated as INC1, at its deadline: nobody had acknowledged; to the webhook 2 min 0 s later.",
+        ),
+        (
+            [
+                opened(),
+                SNOOZED,
+                recorded(20 * MINUTE),
+                LATE_ACK,
+                entry(12, "unacknowledged", 30 * MINUTE, by="Bob"),
+            ],
+            40 * MINUTE,
+            "It escalated as INC1, at its deadline: Kim had snoozed it until then, and nobody had acknowledged since.",
+        ),
     ],
 )
 def test_why(entries: list[Entry], after: timedelta, sentence: str) -> None:
     assert why(story(*entries), NOON + after) == sentence
+
+
+def test_what_was_escalated_stays_so_whoever_takes_it() -> None:
+    assert story(opened(), recorded(3 * MINUTE), LATE_ACK).state == "escalated"
 
 
 def test_what_a_newer_version_wrote_is_shown_and_changes_nothing() -> None:
@@ -191,6 +223,14 @@ def test_an_entry_that_cannot_be_read_is_told_as_such(name: str) -> None:
         (SNOOZED, "by Kim, through button; deadline 2026-01-01 12:20:00 UTC"),
         (ASKED, "by Kim, through button; deadline 2026-01-01 12:01:00 UTC"),
         (BY_HAND, "by Kim, through button"),
+        (CALL, "step 1: <!here> <@U0LEAD>"),
+        (RECORD, "INC1, https://x"),
+        (TAKEN_BY_WEBHOOK, "step 2: the webhook"),
+        (entry(9, "record_updated", MINUTE, upto=7, outcome="noted"), "knows all up to version 7: noted"),
+        (
+            entry(9, "record_update_failed", MINUTE, attempt=2, error="answered 403", step=2),
+            "step 2: attempt 2: answered 403",
+        ),
         (entry(2, "deed_refused", MINUTE, by="Kim", deed="snooze"), "snooze, asked by Kim"),
         (entry(2, "noted", MINUTE, upto=3, ts="1.1"), "in the thread, as 1.1"),
         (entry(2, "digested", MINUTE, storm="7", channel="C1"), "in the digest of storm 7 in C1"),

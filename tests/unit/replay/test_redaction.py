@@ -9,9 +9,9 @@ from ops.check_config import samples
 from ops.replay.redaction import Redactor
 from services.ingest.documents import read_documents
 from services.ingest.parsing import parse_document
-from shared.commands import Acknowledge, Fire, RecordWritten
-from shared.incident import Incident, Record
-from shared.notification import Call, Notification
+from shared.commands import Acknowledge, CallAgain, Fire, RecordWritten, ResolveByHand, Unacknowledge
+from shared.incident import Haste, Incident, NewsKind, Record, Snooze
+from shared.notification import SLACK, WEBHOOK, Call, Notification, PlannedStep
 from shared.transitions import advance
 from tests.episodes import MINUTE, NOON, incident_id
 
@@ -90,14 +90,36 @@ def test_what_tells_alerts_apart_stays() -> None:
     assert not [text for text in strings(masked) if "secret" in text.lower()]
 
 
+SECRET_STEPS = (
+    PlannedStep(offset=-MINUTE, target=SLACK, mention=("<!subteam^SECRET>",)),
+    PlannedStep(offset=MINUTE, target=WEBHOOK),
+)
+
+
+DEEDS: list[tuple[str, Any, dict[str, Any]]] = [("snooze", Snooze, {"until": NOON}), ("haste", Haste, {})]
+
+
 def life() -> Incident:
-    opened = advance(None, Fire(parsed(json.dumps(BODY)), incident_id()), NOON).incident
+    notification = parsed(json.dumps(BODY))
+    call = notification.call.model_copy(update={"steps": SECRET_STEPS})
+    fired = Fire(notification.model_copy(update={"call": call}), incident_id())
+    opened = advance(None, fired, NOON).incident
+    opened = advance(opened, CallAgain(1), NOON + 2 * MINUTE).incident
     taken = advance(opened, Acknowledge("Secret Ada", "link"), NOON + MINUTE).incident
     record = Record(
         sys_id="a" * 32, number="INC1", url="https://secret.service-now.com/x", instance="infra", at=NOON
     )
     incident = advance(taken, RecordWritten("", record), NOON + MINUTE).incident
+    further = record.model_copy(update={"wants": tuple(NewsKind), "target": WEBHOOK})
+    incident = advance(incident, RecordWritten("", further, 2), NOON + MINUTE).incident
+    incident = advance(incident, Unacknowledge("Secret Bob", "link", "U0SECRET"), NOON + MINUTE).incident
+    incident = advance(incident, Acknowledge("Secret Ada", "button", "U0SECRET"), NOON + MINUTE).incident
+    incident = advance(incident, ResolveByHand("Secret Bob", "button", "U0SECRET"), NOON + MINUTE).incident
     assert incident
+    assert incident.notes
+    assert incident.records[1].news
+    put_off = {name: kind(at=NOON, by="Secret Ada", **more) for name, kind, more in DEEDS}
+    incident = incident.model_copy(update=put_off)
     return incident.model_copy(update={"warnings": ('oncall_wait_minutes: "secret" is no number',)})
 
 
@@ -137,6 +159,27 @@ def test_what_a_newer_version_added_to_a_state_does_not_come_along() -> None:
             {"severity": "critical"},
         ),
         ("opened", {"idempotency_key": "secret", "after": incident_id(2)}, {"after": incident_id(2)}),
+        (
+            "called_again",
+            {"mention": ["<!subteam^secret>"], "step": 1, "deadline": NOON.isoformat()},
+            {"step": 1, "deadline": NOON.isoformat()},
+        ),
+        ("record_updated", {"upto": 7, "outcome": "noted", "step": 2}, {"outcome": "noted", "step": 2}),
+        (
+            "opened",
+            {
+                "call": {
+                    "wait": "PT3M",
+                    "steps": [{"offset": "-PT1M", "target": "slack", "mention": ["secret"]}],
+                }
+            },
+            {},
+        ),
+        (
+            "escalated",
+            {"url": "https://secret.example.com", "target": "webhook", "wants": ["closed"]},
+            {"target": "webhook", "wants": ["closed"]},
+        ),
         ("escalated", {"url": "https://secret.example.com", "number": "INC1"}, {"number": "INC1"}),
     ],
 )

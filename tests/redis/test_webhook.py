@@ -1,0 +1,188 @@
+"""Deadlines that lead to a webhook, on a real Redis, with the sandbox's receiver: told once, whatever becomes of its answers."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.faults import Fault
+from sandbox.server import Running
+from services.escalator import outcomes
+from services.escalator.escalator import Escalator
+from services.escalator.targets import Targets
+from services.escalator.webhook_target import UNCONFIRMED, WebhookTarget, webhook_targets
+from shared.commands import Acknowledge, ResolveByHand, SnoozeFor, Unacknowledge
+from shared.config_webhook import WebhookConfig
+from shared.incident import State
+from shared.notification import WEBHOOK, Call
+from shared.store import Store
+from tests.episodes import alert, notification
+from tests.redis.conftest import now
+
+AT_ONCE = timedelta(0)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries are due at once; how long they wait is backoff's own test."""
+    monkeypatch.setattr(outcomes, "backoff", lambda *_, **__: AT_ONCE)
+
+
+@pytest.fixture
+async def target(sandbox: Running) -> AsyncIterator[WebhookTarget]:
+    settings = {
+        "url": sandbox.webhook_url,
+        "secret": sandbox.world.webhook.secret,
+        "timeout_seconds": 1,
+        "on_update": True,
+    }
+    (target,) = webhook_targets(
+        WebhookConfig.model_validate(settings), None, lambda incident: f"https://ack.example/{incident.id}"
+    )
+    yield target
+    await target.close()
+
+
+@pytest.fixture
+def escalator(store: Store, target: WebhookTarget) -> Escalator:
+    return Escalator(store, Targets([target]), wake=lambda: None)
+
+
+async def opened(store: Store) -> str:
+    sent = notification().model_copy(update={"call": Call(wait=AT_ONCE, target=WEBHOOK)})
+    incident = (await store.receive(sent)).incident
+    assert incident
+    return incident.id
+
+
+def misbehave(sandbox: Running, kind: str, **more: Any) -> None:
+    sandbox.world.faults.add(Fault(target="webhook", kind=kind, **more))  # type: ignore[arg-type]
+
+
+def told(sandbox: Running) -> list[str]:
+    return [delivery.type.removeprefix("incident.") for delivery in sandbox.world.webhook.told()]
+
+
+async def test_what_is_due_is_told_with_a_link_to_act(
+    escalator: Escalator, store: Store, sandbox: Running
+) -> None:
+    id_ = await opened(store)
+    await escalator.escalate(id_)
+    (delivery,) = sandbox.world.webhook.told("incident.escalated", id_)
+    assert (delivery.id, delivery.copies) == (f"{id_}-0-escalated", 1)
+    assert delivery.data["incident"]["ack_url"] == f"https://ack.example/{id_}"
+    after = await now(store, id_)
+    assert after.state is State.ESCALATED
+    assert after.record
+    assert (after.record.number, after.record.url) == ("PAGE0001", "https://pager.example/1")
+
+
+@pytest.mark.parametrize("kind", ["drop", "drop_after", "hang_after", "status"])
+async def test_a_lost_answer_is_asked_for_again_at_once_under_the_same_id(
+    escalator: Escalator, store: Store, sandbox: Running, kind: str
+) -> None:
+    id_ = await opened(store)
+    misbehave(sandbox, kind, count=2, seconds=2, status=504)
+    for attempt in (1, 2):
+        await escalator.escalate(id_)
+        effort = (await now(store, id_)).escalation
+        assert (effort.attempts, effort.doubt_until is not None) == (attempt, True)
+    await escalator.escalate(id_)
+    assert (await now(store, id_)).state is State.ESCALATED
+    assert told(sandbox) == ["escalated"]
+    assert {call.headers["webhook-id"] for call in sandbox.world.webhook.calls.entries} == {
+        f"{id_}-0-escalated"
+    }
+    assert len(sandbox.world.webhook.calls.entries) == 3
+
+
+@pytest.mark.parametrize("ending", ["acknowledged", "closed"])
+async def test_who_may_have_been_told_hears_that_it_is_taken_or_over(
+    escalator: Escalator, store: Store, sandbox: Running, ending: str
+) -> None:
+    """Also when a later attempt surely failed: the doubt about the first one stays."""
+    id_ = await opened(store)
+    misbehave(sandbox, "drop_after", count=1)
+    await escalator.escalate(id_)
+    misbehave(sandbox, "status", count=1)
+    await escalator.escalate(id_)
+    assert (await now(store, id_)).state is State.OPEN
+    await store.apply(
+        id_, Acknowledge("Ada", "link") if ending == "acknowledged" else ResolveByHand("Ada", "link")
+    )
+    await escalator.escalate(id_)
+    record = (await now(store, id_)).record
+    assert record
+    assert record.number == UNCONFIRMED
+    await escalator.escalate(id_)
+    assert told(sandbox) == ["escalated", ending]
+
+
+async def test_who_was_surely_not_told_hears_nothing_of_an_acknowledgement(
+    escalator: Escalator, store: Store, sandbox: Running
+) -> None:
+    id_ = await opened(store)
+    misbehave(sandbox, "status", count=1)
+    await escalator.escalate(id_)
+    await store.apply(id_, Acknowledge("Ada", "link"))
+    await escalator.escalate(id_)
+    assert (told(sandbox), (await now(store, id_)).state) == ([], State.ACKNOWLEDGED)
+    assert len(sandbox.world.webhook.calls.entries) == 1
+
+
+async def test_a_snooze_after_a_lost_answer_is_too_late(
+    escalator: Escalator, store: Store, sandbox: Running
+) -> None:
+    id_ = await opened(store)
+    misbehave(sandbox, "drop_after", count=1)
+    await escalator.escalate(id_)
+    await store.apply(id_, SnoozeFor("Ada", "link", span=timedelta(minutes=15)))
+    await escalator.escalate(id_)
+    assert (await now(store, id_)).state is State.ESCALATED
+    assert len(sandbox.world.webhook.calls.entries) == 1
+
+
+async def test_its_life_is_told_once_each(escalator: Escalator, store: Store, sandbox: Running) -> None:
+    id_ = await opened(store)
+    await escalator.escalate(id_)
+    await store.apply(id_, Acknowledge("Ada", "link"))
+    misbehave(sandbox, "drop_after", count=1)
+    await escalator.escalate(id_)
+    await escalator.escalate(id_)
+    await store.apply(id_, Unacknowledge("Ada", "link"))
+    await escalator.escalate(id_)
+    await store.receive(notification(alert(), alert("b")))
+    await escalator.escalate(id_)
+    await store.apply(id_, ResolveByHand("Ada", "link"))
+    await escalator.escalate(id_)
+    await escalator.escalate(id_)
+    assert told(sandbox) == ["escalated", "acknowledged", "unacknowledged", "updated", "closed"]
+    assert [one.copies for one in sandbox.world.webhook.told()] == [1, 2, 1, 1, 1]
+    closed = sandbox.world.webhook.told("incident.closed")[0]
+    assert closed.data["incident"]["closed"]["by"] == "Ada"
+
+
+async def test_what_happened_while_it_was_away_comes_together(
+    escalator: Escalator, store: Store, sandbox: Running
+) -> None:
+    id_ = await opened(store)
+    await escalator.escalate(id_)
+    misbehave(sandbox, "status", count=1)
+    await store.apply(id_, Acknowledge("Ada", "link"))
+    await escalator.escalate(id_)
+    await store.apply(id_, ResolveByHand("Ada", "link"))
+    await escalator.escalate(id_)
+    assert told(sandbox) == ["escalated", "closed"]
+    kinds = [one["kind"] for one in sandbox.world.webhook.told()[1].data["news"]]
+    assert kinds == ["acknowledged", "closed"]
+
+
+async def test_a_refusal_is_parked_and_heals(escalator: Escalator, store: Store, sandbox: Running) -> None:
+    id_ = await opened(store)
+    misbehave(sandbox, "status", status=410, count=1)
+    await escalator.escalate(id_)
+    effort = (await now(store, id_)).escalation
+    assert (effort.parked, effort.error) == (True, "answered 410: check oncall.webhook.url and secret")
+    await escalator.escalate(id_)
+    assert told(sandbox) == ["escalated"]
