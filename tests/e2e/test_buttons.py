@@ -66,7 +66,14 @@ async def test_a_night_with_buttons(stack: Stack, store: Store) -> None:
     await stack.press(message, "snooze_60", "U0SAM")
     await stack.press(message, "escalate_incident", "U0SAM")
     assert await wait_until(stack.records, "a record")
-    message = await stack.message(lambda one: actions(one) == ["resolve_incident"], "what is left to do")
+    left = ["ack_incident", "resolve_incident"]
+    message = await stack.message(lambda one: actions(one) == left, "what is left to do")
+
+    # Sam takes it all the same; Alex sees it through.
+    await stack.press(message, "ack_incident", "U0SAM")
+    taken = ["unack_incident", "resolve_incident"]
+    message = await stack.message(lambda one: actions(one) == taken, "that Sam has it")
+    assert "ACKNOWLEDGED by sam" in message["text"]
     await stack.press(message, "resolve_incident", "U0ALEX")
     message = await stack.message(lambda one: color(one) == GREEN, "a green message")
     assert (actions(message), len(stack.messages()), len(stack.records())) == ([], 1, 1)
