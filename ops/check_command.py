@@ -12,7 +12,8 @@ import click
 from ops.night_commands import output_option
 from ops.options import load
 from shared import logs
-from shared.config import Config
+from shared.config import Config, OnCallConfig
+from shared.notification import SERVICENOW
 
 if TYPE_CHECKING:
     from ops.check_config import Report
@@ -71,6 +72,12 @@ def check_config(file: Path, output: str, *, online: bool, create_test_record: b
         sys.exit(WRONG if report.problems else WRONG_OUTSIDE)
 
 
+def _asks_servicenow(oncall: OnCallConfig) -> bool:
+    """Whether on-call leads there, and it is known where and as whom."""
+    settings = oncall.servicenow
+    return SERVICENOW in oncall.plan.targets and bool(settings.instance_url and settings.is_complete)
+
+
 def _count(problems: tuple[str, ...]) -> str:
     return f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
 
@@ -85,7 +92,7 @@ def _tell(report: "Report") -> None:
 def _may_write(config: Config, *, consent: bool) -> bool:
     """Says what will be written before anything is asked. Whoever is at a terminal has to agree; nobody else is asked."""
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
-    if not config.oncall.configured or not (consent or is_asked):
+    if not _asks_servicenow(config.oncall) or not (consent or is_asked):
         return False
     settings = config.oncall.servicenow
     names = [None, *settings.other_instance_urls]
@@ -107,7 +114,9 @@ async def _ask(config: Config, *, writes: bool) -> Online:
 
     slack = await check_online.ask_slack(config.alert.slack) if config.alert.slack.enable else None
     servicenow = (
-        await check_servicenow.ask_servicenow(config, writes=writes) if config.oncall.configured else None
+        await check_servicenow.ask_servicenow(config, writes=writes)
+        if _asks_servicenow(config.oncall)
+        else None
     )
     failures = [check_online.failure(slack or []), check_servicenow.failure(servicenow or [])]
     return Online(slack, servicenow, [failure for failure in failures if failure])

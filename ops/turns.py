@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.identity import partition_of_incident
-from shared.keys import Keys, servicenow_hold, servicenow_silence
+from shared.keys import STORM_QUEUE, Keys, servicenow_hold, servicenow_silence
 from shared.redis_client import Scripts
 from shared.wording import span
 
@@ -47,11 +47,11 @@ def why(turn: Turn) -> str:
 
 
 async def _turn(scripts: Scripts, keys: Keys, name: str, waiting: int | None = None) -> Turn:
-    queue = keys.escalations(name)
-    silence = await scripts.execute("GET", servicenow_silence(name))
-    held = int(await scripts.execute("PTTL", servicenow_hold(name)))
+    queue, whose = keys.escalations(name), name.removeprefix(STORM_QUEUE)
+    silence = await scripts.execute("GET", servicenow_silence(whose))
+    held = int(await scripts.execute("PTTL", servicenow_hold(whose)))
     return Turn(
-        instance=name or "default",
+        instance=(whose or "default") + (", storms" if whose != name else ""),
         waiting=await scripts.execute("ZCARD", queue) if waiting is None else waiting,
         earliest=await earliest(scripts, queue),
         silent_since=datetime.fromtimestamp(int(silence) / 1000, UTC) if silence else None,

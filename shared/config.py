@@ -146,6 +146,11 @@ class StormConfig(Section):
         allow_inf_nan=False,
         description="A storm is over when no more than `threshold` came within this time.",
     )
+    servicenow: Annotated[Literal["each", "parent"], BeforeValidator(lower)] = Field(
+        "each",
+        description="Where incidents escalate to that the digest tells of: `each` gets a record, or one record per storm and instance, "
+        "the `parent`, lists them all. See [ServiceNow](servicenow.md#many-at-once).",
+    )
 
     @property
     def quiet(self) -> timedelta:

@@ -165,6 +165,37 @@ def servicenow_silence(instance: str) -> str:
     return f"{_SERVICENOW}:silence:{instance}"
 
 
+STORM_QUEUE = "storms:"
+"""What the name of the queue begins with in which a storm's incidents wait for an instance, before the instance's own."""
+
+
+@dataclass(frozen=True)
+class ParentKeys:
+    """Of a storm's record in one instance; `instance`: its name, empty for the default one."""
+
+    storm: str
+    instance: str
+
+    def _key(self, name: str) -> str:
+        return f"{{ackstream:parent:{self.storm}}}:{name}:{self.instance}"
+
+    @property
+    def record(self) -> str:
+        """String: `opening` while somebody writes the record, or may have; then its sys_id, or why it is not shown to us. Lives as long
+        as the former may take, or STORM_LIFETIME."""
+        return self._key("record")
+
+    @property
+    def children(self) -> str:
+        """Set: ids of the incidents that it lists and that are not over. Lives OPEN_LIFETIME, counted from the last one."""
+        return self._key("children")
+
+    @property
+    def last(self) -> str:
+        """String: id of the incident with whose end none of them was left. Lives OPEN_LIFETIME."""
+        return self._key("last")
+
+
 def has_owner(key: str) -> bool:
     """Whether `key` may be without a lifetime: somebody takes out of it what is over, or it belongs to the installation."""
     tag, _, name = key.partition("}:")

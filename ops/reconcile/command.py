@@ -45,7 +45,8 @@ def reconcile(config_path: Path, data_dir: Path, output: str, instance: str | No
 
     logs.configure("ackstream", "error")  # stdout is for answers
     config = load(config_path)
-    if not config.oncall.configured:
+    settings = config.oncall.servicenow
+    if not (settings.instance_url and settings.is_complete):
         raise Failure(
             "oncall.servicenow names no instance with credentials: there is nothing to compare with", 2
         )

@@ -61,7 +61,7 @@ class Preview:
             "instance": name or "default",
             "method": "POST",
             "url": f"{url}/api/now/table/{settings.table_for(name)}",
-            "body": {**self._mappings.render(incident, at, name).values, "correlation_id": incident.id},
+            "body": {**self._mappings.render(incident, at, name, step).values, "correlation_id": incident.id},
         }
 
     def _link(self, incident: Incident) -> str | None:

@@ -10,6 +10,7 @@ from services.escalator.escalator import Escalator
 from services.escalator.expiry import Expiry
 from services.escalator.instances import Instances
 from services.escalator.mapping import Mappings
+from services.escalator.parents import parents
 from services.escalator.queues import Queues
 from services.escalator.servicenow_target import servicenow_targets
 from services.escalator.target import Target
@@ -40,8 +41,11 @@ async def serve(service: Service, config: Config) -> None:
     page_url = await service.once_redis_answers(lambda: page_urls(config, redises))
     mappings = Mappings(settings, page_url, config.console_url)
     webhooks = _webhooks(config, redises.scripts, page_url)
+    singles = servicenow_targets(settings, instances, mappings)
+    one_for_all = config.alert.slack.storm.servicenow == "parent"
+    family = (settings, instances, mappings, singles, redises.scripts, config.console_url)
     targets = Targets(
-        _first(config.oncall.provider, *servicenow_targets(settings, instances, mappings), *webhooks)
+        _first(config.oncall.provider, *singles, *webhooks), parents(*family) if one_for_all else ()
     )
     escalator = Escalator(store, targets, wake.set)
     concurrency = config.escalator.concurrency

@@ -192,5 +192,5 @@ def record_of(found: Found, target: Target, at: datetime) -> Record:
         at=at,
         target=target.kind,
         parent=found.parent,
-        wants=target.wants,
+        wants=target.wants if found.wants is None else found.wants,
     )

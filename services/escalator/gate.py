@@ -99,6 +99,11 @@ class Gate:
         """To whoever asks why incidents wait; to be told again well within SILENCE_LIFETIME."""
         if self._silence and self._circuit.is_open:
             await self._silence.tell(self._circuit.silent_for)
+            await self._end_silence()  # should it have answered meanwhile: what was told of that came first
+
+    async def _end_silence(self) -> None:
+        if self._silence and not self._circuit.is_open:
+            await self._silence.end()
 
     async def _tell_change(self) -> None:
         is_open = self._circuit.is_open
@@ -106,8 +111,7 @@ class Gate:
         structlog.get_logger().warning(
             "instance_left_alone" if is_open else "instance_answers_again", instance=self.label
         )
-        if self._silence:
-            await (self.tell_silence() if is_open else self._silence.end())
+        await (self.tell_silence() if is_open else self._end_silence())
 
     async def _keep_away(self, pause: timedelta) -> None:
         self._held_until = time.monotonic() + pause.total_seconds()

@@ -82,20 +82,23 @@ class Mappings:
         self._page_url = page_url
         self._console_url = console_url
 
-    def render(self, incident: Incident, at: datetime, instance: str | None) -> RecordFields:
-        """The fields of a record that is written at `at` to the instance of that name. Never raises."""
-        mapped = self._by_instance[instance].render(self._names(incident, at, instance))
-        return RecordFields(default_fields(incident, at) | mapped.values, mapped.flaws)
+    def render(self, incident: Incident, at: datetime, instance: str | None, step: int = 0) -> RecordFields:
+        """The fields of a record that is written at `at`, by that step of on-call, to the instance of that name. Never raises."""
+        mapped = self._by_instance[instance].render(self._names(incident, at, instance, step))
+        return RecordFields(default_fields(incident, at, step) | mapped.values, mapped.flaws)
 
     def render_closing(self, incident: Incident, at: datetime, instance: str | None) -> RecordFields:
         """What a record that was written at `at` says of the end of its incident. Never raises."""
         return self._closing[instance].render(self._names(incident, at, instance))
 
-    def _names(self, incident: Incident, at: datetime, instance: str | None) -> Mapping[str, Any]:
-        return vocabulary(incident, Escalation(at, instance, self._page_url(incident), self._console_url))
+    def _names(
+        self, incident: Incident, at: datetime, instance: str | None, step: int = 0
+    ) -> Mapping[str, Any]:
+        escalation = Escalation(at, instance, self._page_url(incident), self._console_url, step)
+        return vocabulary(incident, escalation)
 
 
-def default_fields(incident: Incident, at: datetime) -> dict[str, str]:
+def default_fields(incident: Incident, at: datetime, step: int = 0) -> dict[str, str]:
     """What a record says of which nothing is configured. After an outage its reader must know that it is no news."""
-    late = lateness(incident.lateness(at))
+    late = lateness(incident.lateness(at, step))
     return {"short_description": f"Incident {incident.id}" + (f" (escalated {late})" if late else "")}

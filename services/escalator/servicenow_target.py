@@ -60,8 +60,8 @@ class ServiceNowTarget:
     async def create(self, attempt: Attempt) -> Found:
         """With the fields that are configured; where ServiceNow refuses them, with the default ones."""
         incident, at = attempt.incident, attempt.at
-        fields = self._mappings.render(incident, at, self.instance)
-        default = default_fields(incident, at)
+        fields = self._mappings.render(incident, at, self.instance, attempt.step)
+        default = default_fields(incident, at, attempt.step)
         tell_flaws(incident.id, fields.flaws)
         try:
             return self._found(await self._servicenow.create(self._instance, incident.id, fields.values))

@@ -54,6 +54,8 @@ class Found:
     is_closed: bool = False
     """A person has closed it: it is left alone."""
     parent: str = ""
+    wants: tuple[NewsKind, ...] | None = None
+    """What it is to be told of, where that is not what its target says."""
 
 
 @dataclass(frozen=True)

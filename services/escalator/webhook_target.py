@@ -55,19 +55,20 @@ class WebhookTarget:
 
     async def create(self, attempt: Attempt) -> Found:
         incident, step = attempt.incident, attempt.step
-        event = escalation(incident, step, self._told(incident, attempt.at))
+        event = escalation(incident, step, self._told(incident, attempt.at, step))
         return _found(incident, step, await self._webhook.post(event))
 
     async def update(self, attempt: Attempt, record: Record, news: Sequence[News]) -> str:
-        event = update(attempt.incident, attempt.step, news, self._told(attempt.incident, record.at))
+        told = self._told(attempt.incident, record.at, attempt.step)
+        event = update(attempt.incident, attempt.step, news, told)
         await self._webhook.post(event)
         return event.name
 
     async def close(self) -> None:
         await self._webhook.close()
 
-    def _told(self, incident: Incident, at: datetime) -> Escalation:
-        return Escalation(at, page_url=self._page_url(incident), console_url=self._console_url)
+    def _told(self, incident: Incident, at: datetime, step: int) -> Escalation:
+        return Escalation(at, page_url=self._page_url(incident), console_url=self._console_url, step=step)
 
 
 def webhook_targets(

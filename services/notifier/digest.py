@@ -105,7 +105,7 @@ def _count(members: int) -> str:
 
 def _counts(storm: Storm) -> str:
     lines = [
-        f"*{_count(storm.members)} came at once*; this message tells of all of them. Each keeps its own deadline and record.",
+        f"*{_count(storm.members)} came at once*; this message tells of all of them. Each keeps its own deadline.",
         f"*{totals(storm)}*",
     ]
     if storm.overflow:

@@ -235,6 +235,13 @@ def test_every_instance_is_tried_and_one_that_is_not_there_holds_up_none(
     assert told(lines)["changing"][0] == "OK"
 
 
+def test_who_is_not_led_to_is_not_asked(sandbox: Running, tmp_path: Path) -> None:
+    webhook = "  provider: webhook\n  webhook: {url: https://pager.example.com/hook, secret: 0123456789abcdef0123456789abcdef}\n"
+    code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record", more=webhook)
+    assert (code, lines[-1]) == (0, "SUCCESS")
+    assert list(sandbox.world.servicenow.calls.entries) == []
+
+
 def test_json_says_the_same(sandbox: Running, tmp_path: Path) -> None:
     code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--output", "json")
     data: dict[str, Any] = json.loads("\n".join(lines))

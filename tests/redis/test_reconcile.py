@@ -24,6 +24,7 @@ from shared.commands import Acknowledge
 from shared.config import ServiceNowConfig
 from shared.identity import new_incident_id
 from shared.incident import State
+from shared.keys import servicenow_hold
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.episodes import resolved, targets, unmapped
@@ -135,7 +136,7 @@ async def test_what_another_replica_was_told_is_obeyed(
 ) -> None:
     await comparison.escalated()
     sandbox.world.servicenow.calls.clear()
-    await client.set("ackstream:servicenow-hold:", "1", px=1200)
+    await client.set(servicenow_hold(""), "1", px=1200)
     began = datetime.now(UTC)
     assert (await comparison.found()).unasked == {}
     assert datetime.now(UTC) - began > timedelta(seconds=1)

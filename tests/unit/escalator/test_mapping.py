@@ -206,6 +206,16 @@ def test_the_timeline_names_the_steps_that_were_taken_before_this_one() -> None:
     ]
 
 
+def test_a_step_that_comes_when_it_should_is_not_late() -> None:
+    incident = opened(further=(FurtherStep(),))
+    steps = (PlannedStep(offset=8 * MINUTE, target=SERVICENOW),)
+    incident = incident.model_copy(update={"call": incident.call.model_copy(update={"steps": steps})})
+    mappings = Mappings(settings(description="{{ late }}"), lambda _: PAGE, "")
+    at = NOON + 11 * MINUTE
+    assert "late" not in mappings.render(incident, at, None, 1).values["short_description"]
+    assert "8 min 0 s late" in mappings.render(incident, at, None).values["short_description"]
+
+
 @pytest.mark.parametrize(
     ("message", "url"),
     [
