@@ -131,10 +131,12 @@ async def _bring(attempt: Attempt, target: Target, started: float) -> Command:
     if found is None:
         if refusal := _why_not_write(attempt, target):
             return refusal
+        sent = time.monotonic()
         try:
             found = await target.create(attempt)
         except EscalationError as error:
-            return not_reached(EscalationFailed, attempt, error, doubt_after(error, attempt, target))
+            doubt = doubt_after(error, attempt, target, _spent(sent))
+            return not_reached(EscalationFailed, attempt, error, doubt)
     at = attempt.at + timedelta(seconds=time.monotonic() - started)
     return RecordWritten(attempt.token, record_of(found, target, at), step)
 
@@ -165,10 +167,15 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
         return RecordUpdated(token, found.told, "knows already", step)
     if refusal := put_off(UpdateFailed, attempt, target):
         return refusal
+    sent = time.monotonic()
     try:
         return RecordUpdated(token, last, await target.update(attempt, record, record.news), step)
     except EscalationError as error:
-        return not_reached(UpdateFailed, attempt, error, doubt_after(error, attempt, target))
+        return not_reached(UpdateFailed, attempt, error, doubt_after(error, attempt, target, _spent(sent)))
+
+
+def _spent(since: float) -> timedelta:
+    return timedelta(seconds=time.monotonic() - since)
 
 
 def _effort(incident: Incident, duty: Duty) -> Effort:

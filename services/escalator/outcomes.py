@@ -43,12 +43,15 @@ def put_off(kind: Failure, attempt: Attempt, target: Target) -> EscalationFailed
     return None
 
 
-def doubt_after(error: EscalationError, attempt: Attempt, target: Target) -> timedelta | None:
-    """Who was looked for in vain was not there; what cannot be looked for stays in doubt until an answer comes."""
+def doubt_after(
+    error: EscalationError, attempt: Attempt, target: Target, spent: timedelta
+) -> timedelta | None:
+    """Who was looked for in vain was not there; what cannot be looked for stays in doubt until an answer comes. `spent`: since the
+    request was sent. A connection that breaks at once does not stop the other side any sooner than our time limit would have."""
     if error.unseen:
         return OPEN_LIFETIME  # for as long as the incident lives: we look, and never write again
     if error.in_doubt:
-        return target.grace
+        return target.grace and target.grace + max(target.timeout - spent, AT_ONCE)
     return None if target.grace else doubt_left(attempt)
 
 

@@ -77,6 +77,8 @@ async def test_all_of_them_come_in_order_once_each(stepped: Stack, client: Redis
     print(f"\nsteps a second apart came after {', '.join(f'{seconds:.2f} s' for seconds in distances)}")
     assert all(0.5 < seconds < 3 for seconds in distances)
     assert await called_again(client) == 1
+    calls = [reply for reply in stepped.replies() if "<!here>" in str(reply)]
+    assert len(calls) == 1, "the thread calls people once"
     assert [row["correlation_id"] for row in stepped.records()] == [id_]
     (delivery,) = stepped.sandbox.world.webhook.told()
     assert (delivery.id, delivery.copies) == (f"{id_}-2-escalated", 1)

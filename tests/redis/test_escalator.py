@@ -15,6 +15,7 @@ from services.escalator import outcomes
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instance, Instances
 from services.escalator.servicenow import Row, ServiceNow
+from services.escalator.servicenow_target import SERVER_GRACE
 from shared.commands import Acknowledge, Reason
 from shared.incident import State
 from shared.keys import OPEN_LIFETIME, Keys
@@ -151,6 +152,19 @@ async def test_a_record_whose_answer_was_lost_is_found_and_not_written_again(
     assert records(sandbox) == [incident]
     assert len(sandbox.world.servicenow.calls.named("POST")) == 1
     assert (await now(store, incident)).record.number == "INC0010001"
+
+
+@pytest.mark.parametrize(("kind", "more"), [("drop_after", SECOND), ("hang_after", AT_ONCE)])
+async def test_a_connection_that_breaks_at_once_leaves_as_long_a_doubt_as_our_time_limit_would(
+    escalator: Escalator, store: Store, sandbox: Running, kind: str, more: timedelta
+) -> None:
+    """What ServiceNow does with a request does not depend on when we noticed that its answer is lost."""
+    incident = await opened(store)
+    misbehave(sandbox, kind, count=1, seconds=3)
+    await escalator.escalate(incident)
+    after = await store.load(incident)
+    left = after.incident.escalation.doubt_until - after.now - SERVER_GRACE
+    assert more - SECOND / 2 < left <= more
 
 
 async def test_an_acknowledgement_in_doubt_does_not_end_the_look(

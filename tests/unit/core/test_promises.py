@@ -246,7 +246,9 @@ class Promises(RuleBasedStateMachine):
             record = Record(sys_id="a" * 32, number="INC1", url="https://x", instance=None, at=self.now)
             self.apply(worker.incident_id, RecordWritten(worker.token, record))
         elif answer == "is lost":
-            self.apply(worker.incident_id, EscalationFailed(worker.token, "lost", SECOND, doubt=GRACE))
+            self.apply(
+                worker.incident_id, EscalationFailed(worker.token, "lost", SECOND, doubt=GRACE + REQUEST)
+            )
 
     def arrive(self, index: int) -> None:
         id_, sent = self.travelling.pop(index)
