@@ -61,7 +61,7 @@ async def measure_beside(home: Path, redis: RedisServer, case: Case) -> Beside:
         running_stack(home, redis, case, WITH_SLACK, main=main, slack=slack) as stack,
     ):
         before = await _quiet(stack, slack)
-        fill, at = Fill(stack.url), time.time() + 5 + case.deadlines / 250
+        fill, at = Fill(stack.url), time.time() + 5 + case.deadlines / 400
         await fill.send("burst-", case.deadlines, at)
         await asyncio.sleep(at - time.time())  # by then the storm's digest has all of them
         trickle, over = Trickle(stack.url, "meanwhile-"), asyncio.Event()
@@ -159,9 +159,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--few", type=int, default=600, help="deadlines with the default concurrency")
+    parser.add_argument("--few", type=int, default=400, help="deadlines with the default concurrency")
     parser.add_argument("--many", type=int, default=10_000, help="deadlines with the larger one")
-    parser.add_argument("--neighbours", type=int, default=300, help="deadlines at each of two instances")
+    parser.add_argument("--neighbours", type=int, default=200, help="deadlines at each of two instances")
     parser.add_argument("--escalators", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
