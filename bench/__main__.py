@@ -217,7 +217,7 @@ async def main() -> None:
         if given.deadlines:
             many = given.deadlines
             due = await deadlines.measure(
-                made(home / "deadlines"), few=many // 16, many=many, neighbours=many // 32
+                made(home / "deadlines"), few=many // 25, many=many, neighbours=many // 50
             )
             result["deadlines"] = deadlines.report(due)
     if given.json:

@@ -10,26 +10,18 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from socket import create_server
-from types import SimpleNamespace
-from typing import Any
 
-import httpx
-
+from bench.bursts import CALLS, LATENCY, Burst, Case, running_stack, written
 from bench.mere_records import measure_mere_records, measure_stand_in
-from bench.servers import made, own_redis, smallest_servicenow, smallest_slack, told
+from bench.servers import own_redis, smallest_servicenow, smallest_slack
 from bench.traffic import TRICKLE_EVERY, Fill, Spread, Trickle
 from tests.servers import RedisServer
 from tests.stack import Stack
-from tests.waiting import wait_until
-
-LATENCY = 0.1
-CALLS = 2
-"""Per record: a search, and the writing."""
 
 DEFAULT, LARGER = 8, 32
 """Of `concurrency_per_instance`."""
@@ -38,107 +30,6 @@ QUIET = 10.0
 """Seconds of the trickle with nothing else to do."""
 
 INGEST, WITH_SLACK = ("ingest",), ("ingest", "notifier")
-
-
-@dataclass(frozen=True)
-class Burst:
-    """`spread`: seconds between the first deadline and the last. `late`: from each one's deadline to the beginning of its POST."""
-
-    deadlines: int
-    at_once: int
-    spread: float
-    rate: float
-    ceiling: float
-    late: Spread
-    most_calls: int
-    """At one time."""
-    cpu: float
-    """Seconds of the escalators' own, per record."""
-
-    def __str__(self) -> str:
-        ideal = self.deadlines / self.ceiling
-        return (
-            f"{self.deadlines:>6,} {self.at_once:>4} at once  {self.rate:>6.1f}/s  {self.rate / self.ceiling:>5.2f} x ceiling"
-            f"   late p50 {self.late.p50:>6.2f} s, p99 {self.late.p99:>6.2f} s (at the ceiling {ideal / 2:.2f}, {0.99 * ideal:.2f})"
-            f"   {1000 * self.cpu:.1f} ms CPU each"
-        )
-
-
-@dataclass(frozen=True)
-class Case:
-    deadlines: int
-    concurrency: int = DEFAULT
-    escalators: int = 1
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f"escalator{number or ''}" for number in range(self.escalators))
-
-    @property
-    def at_once(self) -> int:
-        return self.concurrency * self.escalators
-
-    @property
-    def ceiling(self) -> float:
-        """Records a second."""
-        return self.at_once / (CALLS * LATENCY)
-
-
-@asynccontextmanager
-async def running_stack(
-    home: Path, redis: RedisServer, case: Case, services: tuple[str, ...], **places: str
-) -> AsyncIterator[Stack]:
-    """`places`: addresses of `slack`, and of the instances `main` and `infra`."""
-    nowhere = "http://127.0.0.1:9"
-    outside: Any = SimpleNamespace(
-        slack_url=f"{places.get('slack', nowhere)}/api/",
-        servicenow_url=lambda name: places.get(name, nowhere),
-    )
-    stack = Stack(made(home), outside, redis.url, wait_minutes=60, extra="log: {level: warning}\n")
-    text = stack.config_path.read_text()
-    concurrency = f"    concurrency_per_instance: {case.concurrency}\n    fields:"
-    stack.config_path.write_text(text.replace("    fields:", concurrency))
-    try:
-        for service in services:
-            stack.start(service)
-        for escalator in case.names:
-            stack.start(escalator, command="escalator")
-        for name in (*services, *case.names):
-            await stack.ready(name)
-        yield stack
-    finally:
-        stack.stop()
-
-
-async def written(stack: Stack, url: str, case: Case, due: dict[str, float]) -> Burst:
-    """Once all records are there."""
-    cpu = await _cpu(stack, case)
-    seconds = max(due.values()) - time.time() + 3 * len(due) / case.ceiling + 30
-    await wait_until(lambda: _has(url, len(due)), f"{len(due)} records", seconds=seconds, every=0.25)
-    seen = await told(url)
-    late = [at - due[id_] for at, id_ in seen["records"]]
-    assert len(late) == len(due) == len({id_ for _, id_ in seen["records"]}), "not one record each"
-    first, last = min(due.values()), max(at for at, _ in seen["records"])
-    rate = len(late) / (last - first)
-    spread = max(due.values()) - first
-    cpu = (await _cpu(stack, case) - cpu) / len(late)
-    return Burst(
-        len(due), case.at_once, spread, rate, case.ceiling, Spread.of(late), seen["most_at_once"], cpu
-    )
-
-
-async def _cpu(stack: Stack, case: Case) -> float:
-    """Seconds that the escalators have taken so far."""
-    seconds = 0.0
-    async with httpx.AsyncClient(trust_env=False) as client:
-        for name in case.names:
-            metrics = (await client.get(f"{stack.address(name)}/metrics")).text
-            seconds += float(metrics.partition("\nprocess_cpu_seconds_total ")[2].split("\n", 1)[0])
-    return seconds
-
-
-async def _has(url: str, count: int) -> bool:
-    return bool(await told(url, "count") >= count)
 
 
 async def measure_burst(home: Path, redis: RedisServer, case: Case) -> Burst:
@@ -162,21 +53,18 @@ class Beside:
 
 
 async def measure_beside(home: Path, redis: RedisServer, case: Case) -> Beside:
-    """Each incident has its message, which is edited when its record is there, as fast as that comes: the pace is off."""
+    """The burst is a storm in its channel, as so many at a time are; the new alerts have a channel of their own, whose pace is beyond
+    theirs. With the pace off, the notifier would be as busy with 10,000 edits as the escalator with their reasons."""
     async with (
         smallest_servicenow(LATENCY) as main,
         smallest_slack() as slack,
         running_stack(home, redis, case, WITH_SLACK, main=main, slack=slack) as stack,
     ):
         before = await _quiet(stack, slack)
-        fill = Fill(stack.url)
-        at = time.time() + 5 + case.deadlines / 250
+        fill, at = Fill(stack.url), time.time() + 5 + case.deadlines / 400
         await fill.send("burst-", case.deadlines, at)
-        await wait_until(
-            lambda: _posted(slack, fill.due), "the burst's messages", seconds=at - time.time(), every=0.5
-        )
+        await asyncio.sleep(at - time.time())  # by then the storm's digest has all of them
         trickle, over = Trickle(stack.url, "meanwhile-"), asyncio.Event()
-        await asyncio.sleep(at - time.time())
         going = asyncio.create_task(trickle.run(over))
         burst = await written(stack, main, case, fill.due)
         over.set()
@@ -189,10 +77,6 @@ async def _quiet(stack: Stack, slack: str) -> Spread:
     asyncio.get_running_loop().call_later(QUIET, over.set)
     await trickle.run(over)
     return await trickle.on_the_way(slack)
-
-
-async def _posted(slack: str, due: dict[str, float]) -> bool:
-    return bool((await told(slack, "posts")).keys() >= due.keys())
 
 
 async def measure_neighbour(home: Path, redis: RedisServer, case: Case, dead: str | None) -> Burst:
@@ -275,9 +159,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--few", type=int, default=600, help="deadlines with the default concurrency")
+    parser.add_argument("--few", type=int, default=400, help="deadlines with the default concurrency")
     parser.add_argument("--many", type=int, default=10_000, help="deadlines with the larger one")
-    parser.add_argument("--neighbours", type=int, default=300, help="deadlines at each of two instances")
+    parser.add_argument("--neighbours", type=int, default=200, help="deadlines at each of two instances")
     parser.add_argument("--escalators", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()

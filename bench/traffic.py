@@ -58,7 +58,7 @@ def _opened(incident_id: str) -> float:
 
 
 class Trickle:
-    """New incidents at a steady pace, whatever else happens; none of them is due soon."""
+    """New incidents at a steady pace, in a channel of their own, whatever else happens; none of them is due soon."""
 
     def __init__(self, url: str, prefix: str) -> None:
         self._client = httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)
@@ -77,7 +77,7 @@ class Trickle:
 
     async def _send(self, name: str) -> None:
         started = time.time()
-        params = {"oncall_wait_minutes": "600"}
+        params = {"oncall_wait_minutes": "600", "slack_channel_id": "C0TRICKLE"}
         answer = await self._client.post("/api/incidents", params=params, content=alertmanager_body(name))
         self._sent[answer.json()["incident_id"]] = started
 
