@@ -12,7 +12,15 @@ from services.escalator import outcomes
 from services.escalator.escalator import Escalator
 from services.escalator.targets import Targets
 from services.escalator.webhook_target import UNCONFIRMED, WebhookTarget, webhook_targets
-from shared.commands import Acknowledge, ResolveByHand, SnoozeFor, Unacknowledge
+from shared.commands import (
+    Acknowledge,
+    EscalateNow,
+    ResolveByHand,
+    Retry,
+    SnoozeFor,
+    Stage,
+    Unacknowledge,
+)
 from shared.config_webhook import WebhookConfig
 from shared.incident import State
 from shared.notification import WEBHOOK, Call
@@ -131,7 +139,27 @@ async def test_who_was_surely_not_told_hears_nothing_of_an_acknowledgement(
     assert len(sandbox.world.webhook.calls.entries) == 1
 
 
-async def test_a_snooze_after_a_lost_answer_is_too_late(
+@pytest.mark.parametrize("kind", ["drop", "drop_after"])
+async def test_who_snoozes_after_a_lost_answer_puts_off_the_next_attempt_and_not_the_page_for_ever(
+    escalator: Escalator, store: Store, sandbox: Running, kind: str
+) -> None:
+    """Perhaps nobody was reached. Whoever was knows the id."""
+    id_ = await opened(store)
+    misbehave(sandbox, kind, count=1)
+    await escalator.escalate(id_)
+    await store.apply(id_, SnoozeFor("Ada", "link", span=timedelta(minutes=15)))
+    await escalator.escalate(id_)
+    snoozed = await now(store, id_)
+    assert (snoozed.state, len(sandbox.world.webhook.calls.entries)) == (State.OPEN, 1)
+    assert snoozed.deadline
+    assert snoozed.escalation_due
+    assert abs(snoozed.escalation_due - snoozed.deadline) < timedelta(seconds=1)
+    await store.apply(id_, EscalateNow("Ada", "link"))
+    await escalator.escalate(id_)
+    assert ((await now(store, id_)).state, told(sandbox)) == (State.ESCALATED, ["escalated"])
+
+
+async def test_who_acknowledges_while_such_a_snooze_lasts_is_told_of_once_it_is_over(
     escalator: Escalator, store: Store, sandbox: Running
 ) -> None:
     id_ = await opened(store)
@@ -139,8 +167,12 @@ async def test_a_snooze_after_a_lost_answer_is_too_late(
     await escalator.escalate(id_)
     await store.apply(id_, SnoozeFor("Ada", "link", span=timedelta(minutes=15)))
     await escalator.escalate(id_)
-    assert (await now(store, id_)).state is State.ESCALATED
-    assert len(sandbox.world.webhook.calls.entries) == 1
+    await store.apply(id_, Acknowledge("Ada", "link"))
+    assert (await now(store, id_)).escalation.doubt_until
+    await store.apply(id_, Retry(Stage.ESCALATION))
+    await escalator.escalate(id_)
+    await escalator.escalate(id_)
+    assert told(sandbox) == ["escalated", "acknowledged"]
 
 
 async def test_its_life_is_told_once_each(escalator: Escalator, store: Store, sandbox: Running) -> None:
