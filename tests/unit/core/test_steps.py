@@ -24,6 +24,7 @@ from shared.commands import (
     Unacknowledge,
 )
 from shared.incident import Incident, NoteKind, Record, State, Task
+from shared.notes import MAX_NOTES
 from shared.notification import SERVICENOW, SLACK, WEBHOOK, PlannedStep
 from shared.transitions import NO_RULES, advance
 from tests.episodes import MINUTE, NOON, alert, incident_id, notification
@@ -74,6 +75,14 @@ def test_people_are_called_once_and_the_thread_says_so() -> None:
     assert note.data == {"mention": ["<!subteam^S1>"], "deadline": DUE.isoformat()}
     assert answer(decided(called), CallAgain(1), NOON + 2 * MINUTE) is Reason.NOT_DUE
     assert answer(opened(), CallAgain(1), NOON + MINUTE - SECOND) is Reason.NOT_DUE
+
+
+def test_however_much_happens_while_slack_is_down_people_are_called_once_it_is_back() -> None:
+    incident = after(opened(), (CallAgain(1), NOON + MINUTE))
+    for _ in range(MAX_NOTES):
+        incident = after(incident, (fire(alert(), alert("b")), DUE), (fire(alert()), DUE))
+    assert len(incident.notes) == MAX_NOTES
+    assert incident.notes[0].kind is NoteKind.CALLED_AGAIN
 
 
 @pytest.mark.parametrize(

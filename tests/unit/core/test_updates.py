@@ -22,6 +22,7 @@ from shared.commands import (
     UpdateFailed,
 )
 from shared.incident import Effort, Incident, NewsKind, State, Task
+from shared.news import MAX_NEWS
 from shared.transitions import advance
 from tests.episodes import MINUTE, NOON, alert
 from tests.unit.core.lives import (
@@ -82,6 +83,16 @@ def test_news_say_what_happened() -> None:
         (NewsKind.UPDATED, {"firing": 2, "joined": ["b"], "joined_count": 1}),
         (NewsKind.UNACKNOWLEDGED, {"by": "bob"}),
     ]
+
+
+def test_alerts_that_come_and_go_push_out_nothing_that_matters_more() -> None:
+    """As while ServiceNow is down: who has acknowledged is told all the same."""
+    incident, coming = after(escalated(*ALL), (ACK, LATER)), fire(alert("a"), alert("b"))
+    for _ in range(MAX_NEWS):
+        incident = after(incident, (coming, LATER), (fire(alert("a")), LATER))
+    assert len(news(incident)) == MAX_NEWS
+    assert kinds(incident)[0] is NewsKind.ACKNOWLEDGED
+    assert kinds(after(incident, (resolve(alert("a", firing=False)), LATER)))[-1] is NewsKind.CLOSED
 
 
 def test_a_mere_repeat_is_no_news() -> None:
