@@ -206,3 +206,11 @@ def test_the_first_notification_with_on_call_says_whom_to_call() -> None:
     assert left(quiet) == []
     incident = decided(advance(quiet, fire(wait=MINUTE, steps=(HOOK,)), NOON))
     assert left(incident) == [(Task.ESCALATE, 0, NOON + MINUTE), (Task.ESCALATE, 1, NOON + 6 * MINUTE)]
+
+
+def test_where_to_go_is_settled_when_on_call_begins_also_by_a_later_notification() -> None:
+    incident = decided(advance(None, fire(number=1, wait=None), NOON))
+    begun = after(incident, (fire(instance="infra", steps=(HOOK,)), NOON + MINUTE))
+    assert begun.target_of(0) == (SERVICENOW, "infra")
+    assert left(begun) == [(Task.ESCALATE, 0, DUE + MINUTE), (Task.ESCALATE, 1, DUE + 6 * MINUTE)]
+    assert after(begun, (fire(instance=None), NOON + 2 * MINUTE)).target_of(0) == (SERVICENOW, "infra")
