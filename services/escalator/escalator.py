@@ -27,6 +27,7 @@ from shared.commands import (
 )
 from shared.identity import is_incident_id
 from shared.incident import Duty, Effort, Incident, Record, Task
+from shared.outlook import target_name
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
 
@@ -161,6 +162,7 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
     assert record is not None  # noqa: S101  for the type checker: it was just claimed
     last = record.news[-1].seq
     try:
+        _must_keep(target, record)
         found = await target.find(attempt.incident, step, record)
     except EscalationError as error:
         return not_reached(UpdateFailed, attempt, error, doubt_left(attempt))
@@ -176,6 +178,14 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
         return RecordUpdated(token, last, await target.update(attempt, record, record.news), step)
     except EscalationError as error:
         return not_reached(UpdateFailed, attempt, error, doubt_after(error, attempt, target, _spent(sent)))
+
+
+def _must_keep(target: Target, record: Record) -> None:
+    """Raises EscalationError for a stand-in: it may be called in another's place, and does not know the record."""
+    where, there = (target.kind, target.instance or ""), (record.target, record.instance or "")
+    if [part.lower() for part in where] != [part.lower() for part in there]:
+        name = target_name(record.target, record.instance)
+        raise EscalationError(f"{name} is not configured any more", needs_person=True)
 
 
 def _spent(since: float) -> timedelta:
