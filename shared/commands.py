@@ -96,6 +96,7 @@ class Reason(StrEnum):
     ALREADY_UPDATED = "already_updated"
     UPDATE_FAILED = "update_failed"
     UPDATE_IN_DOUBT = "update_in_doubt"
+    UPDATE_GIVEN_UP = "update_given_up"
     # delivery
     DELIVERY_BEGUN = "delivery_begun"
     DELIVERY_TAKEN_OVER = "delivery_taken_over"

@@ -1,10 +1,11 @@
 """Claims, attempts and what came of them: the way of an incident to its record, at each step of on-call. Pure."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from shared.commands import CallAgain, Claim, EscalationFailed, EventType, Reason, RecordWritten, Step
-from shared.efforts import failed, leased
+from shared.efforts import failed, is_over_long, leased
 from shared.incident import Effort, Incident, Record, State
 from shared.notification import SLACK
 from shared.steps import at_step, changed, failure, moments
@@ -75,6 +76,8 @@ def escalation_failed(incident: Incident, command: EscalationFailed, now: dateti
     effort = incident.effort(step) if step in incident.steps else Effort()
     if effort.lease is None or effort.lease.token != command.token or incident.record_of(step):
         return Step(incident, Reason.LEASE_LOST)
+    if is_over_long(incident, now):
+        command = replace(command, doubt=None)
     wanted = incident.awaits(step) and not _put_off(incident, step)
     settled = failed(effort, command, now, wanted=wanted)
     reason = Reason.ESCALATION_FAILED if wanted else Reason.CALLED_OFF

@@ -249,6 +249,8 @@ def _record_updated(incident: Incident, event: Happening) -> Incident:
 
 
 def _record_not_updated(incident: Incident, event: Happening) -> Incident:
+    if event.reason == Reason.UPDATE_GIVEN_UP:
+        return _with_record(incident, event, news=(), update=Effort())
     return _with_record(incident, event, update=_effort(event))
 
 
