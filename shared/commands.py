@@ -89,6 +89,7 @@ class Reason(StrEnum):
     CALLED_OFF = "called_off"
     LEASE_LOST = "lease_lost"
     CALLED_AGAIN = "called_again"
+    NO_THREAD = "no_thread"
     # what a record is told of its incident's life
     UPDATE_CLAIMED = "update_claimed"
     UPDATE_TAKEN_OVER = "update_taken_over"

@@ -95,6 +95,9 @@ def call_again(incident: Incident, command: CallAgain, now: datetime) -> Step:
     due = incident.step_due(command.step) if calls else None
     if due is None or due > now:
         return Step(incident, Reason.NOT_DUE)
+    if incident.digest:  # it has no thread of its own, and nobody may believe that somebody was called
+        told, skipped = at_step(command.step), incident.with_step(command.step, skipped=True)
+        return changed(incident, now, Reason.NO_THREAD, EventType.CALLED_AGAIN, told, **skipped)
     data = {"mention": list(incident.call.steps[command.step - 1].mention)} | at_step(command.step)
     data |= moments(deadline=incident.deadline if incident.awaits_escalation else None)
     update = incident.with_step(command.step, called_at=now)

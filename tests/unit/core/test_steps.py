@@ -10,6 +10,7 @@ from shared.commands import (
     CallAgain,
     Claim,
     Command,
+    Digested,
     EscalateNow,
     EscalationFailed,
     EventType,
@@ -214,3 +215,11 @@ def test_where_to_go_is_settled_when_on_call_begins_also_by_a_later_notification
     assert begun.target_of(0) == (SERVICENOW, "infra")
     assert left(begun) == [(Task.ESCALATE, 0, DUE + MINUTE), (Task.ESCALATE, 1, DUE + 6 * MINUTE)]
     assert after(begun, (fire(instance=None), NOON + 2 * MINUTE)).target_of(0) == (SERVICENOW, "infra")
+
+
+def test_for_an_incident_that_only_a_digest_tells_of_nobody_is_called_and_nobody_is_said_to_be() -> None:
+    step = advance(after(opened(), (Digested("storm", "C1"), NOON)), CallAgain(1), NOON + MINUTE)
+    assert step.reason is Reason.NO_THREAD
+    skipped = decided(step)
+    assert (skipped.further[0].called_at, skipped.notes) == (None, ())
+    assert (Task.CALL_AGAIN, 1) not in [(task, nth) for task, nth, _ in left(skipped)]
