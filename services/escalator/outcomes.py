@@ -42,7 +42,7 @@ def put_off(kind: Failure, attempt: Attempt, target: Target) -> EscalationFailed
         return kind(attempt.token, error, min(again, doubt), doubt=doubt, looked_only=True, step=attempt.step)
     if attempt.is_late():
         words = "stalled before the request"
-        return kind(attempt.token, words, AT_ONCE, looked_only=True, step=attempt.step)
+        return kind(attempt.token, words, AT_ONCE, doubt=doubt, looked_only=True, step=attempt.step)
     return None
 
 
