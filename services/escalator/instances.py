@@ -91,11 +91,7 @@ class Instance:
         return response if newer == token else await call.make(method, path, arguments, newer)
 
     async def _token(self, tokens: Tokens, call: "_Call") -> str:
-        try:
-            async with asyncio.timeout_at(call.end):
-                return await tokens.get(lambda: call.make("POST", PATH, {"data": tokens.form}))
-        except TimeoutError:
-            raise NotAskedError("cannot sign in: no answer in time") from None
+        return await tokens.get(lambda: call.make("POST", PATH, {"data": tokens.form}), call.end)
 
 
 @dataclass(frozen=True)

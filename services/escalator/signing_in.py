@@ -74,12 +74,21 @@ class Tokens:
         self._token: Token | None = None
         self._asking = asyncio.Lock()
 
-    async def get(self, ask: Callable[[], Awaitable[httpx.Response]]) -> str:
-        """A token that is good. `ask` posts the form. Raises NotAskedError."""
-        async with self._asking:
+    async def get(self, ask: Callable[[], Awaitable[httpx.Response]], until: float | None = None) -> str:
+        """A token that is good. `ask` posts the form, within a time limit of its own. `until`: the loop's time up to which it is waited
+        for somebody else who asks. Raises NotAskedError."""
+        try:
+            # Not around the asking: who is cut short from outside cannot tell anybody that no answer came.
+            async with asyncio.timeout_at(until):
+                await self._asking.acquire()
+        except TimeoutError:
+            raise NotAskedError("cannot sign in: no answer in time") from None
+        try:
             if self._token is None or self._clock() >= self._token.good_until:
                 self._token = self._read(await _answer(ask))
             return self._token.text
+        finally:
+            self._asking.release()
 
     def forget(self, text: str) -> None:
         """It was refused. Should somebody have a newer one by now, that one stays."""
