@@ -10,11 +10,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import httpx
 
 from services.escalator.trouble import trouble_of
 from shared.config_access import AccessConfig
+from shared.plain_text import one_line, shortened
 
 PATH = "/oauth_token.do"
 
@@ -111,7 +113,9 @@ class Tokens:
 
     def _why(self, answer: dict[str, object]) -> str:
         """The instance's own words, as long as none of our secrets is in them."""
-        words = [str(answer[key])[:100] for key in ("error", "error_description") if answer.get(key)]
+        words = [
+            shortened(one_line(answer[key]), 100) for key in ("error", "error_description") if answer.get(key)
+        ]
         secrets = [self.form[key] for key in ("client_secret", "password") if self.form.get(key)]
         safe = [word for word in words if not any(secret in word for secret in secrets)]
         return f" ({', '.join(safe)})" if safe else ""
@@ -131,9 +135,17 @@ def retry_after(response: httpx.Response) -> timedelta:
     return timedelta(seconds=int(value[:6])) if value.isdecimal() else timedelta(0)
 
 
+def document_of(response: httpx.Response) -> Any:
+    """Its body, read as JSON. Raises ValueError, also where it is nested deeper than the parser goes."""
+    try:
+        return response.json()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _object(response: httpx.Response) -> dict[str, object]:
     try:
-        answer = response.json()
+        answer = document_of(response)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
