@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from services.escalator.answer_length import bounded
 from services.escalator.gate import Gate
 from services.escalator.signing_in import PATH, NotAskedError, Tokens, form_of
 from services.escalator.tls import ssl_context
@@ -192,4 +193,5 @@ def http_client(access: AccessConfig, patience: Patience, context: ssl.SSLContex
         proxy=access.proxy.get_secret_value() if access.proxy else None,
         follow_redirects=False,
         limits=A_CONNECTION_EACH,
+        event_hooks={"response": [bounded]},
     )
