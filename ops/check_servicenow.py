@@ -49,7 +49,7 @@ class Trial:
         settings = config.oncall.servicenow
         self._config = config
         self._instance = instance
-        self._servicenow = ServiceNow(settings.table_for)
+        self._servicenow = ServiceNow.of(settings)
         self._table = settings.table_for(instance.name)
         self._auth = settings.access(instance.name).auth
         mappings = Mappings(settings, lambda incident: f"{config.ack_base_url}/api/ack/{incident.id}")

@@ -20,6 +20,7 @@ from sandbox.world import World
 
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 TABLE = "/servicenow/{instance}/api/now/table/{table}"
+IMPORT = "/servicenow/{instance}/api/now/import/{table}"
 # Escaping keeps alert text from becoming HTML; this keeps a mistake in it from becoming a script.
 CONTENT_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'"
 
@@ -59,6 +60,7 @@ def create_app(world: World, now: Callable[[], float] = time.time) -> Starlette:
             Route("/servicenow/{instance}/oauth_token.do", servicenow.token, methods=["POST"]),
             Route(TABLE, servicenow.answer, methods=VERBS),
             Route(TABLE + "/{sys_id}", servicenow.answer, methods=VERBS),
+            Route(IMPORT, servicenow.take_in, methods=["POST"]),
             Route("/webhook/{name}", webhook.answer, methods=["POST"]),
             Route("/_sandbox/board", fragments),
             Route("/_sandbox/state", control.state, methods=["GET"]),

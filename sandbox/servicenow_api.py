@@ -13,6 +13,7 @@ from sandbox.calls import Call
 from sandbox.conduct import Deed, treat
 from sandbox.faults import Fault
 from sandbox.servicenow import ServiceNowRefusal
+from sandbox.servicenow_import import Imports
 from sandbox.servicenow_rows import NO_RECORD, Rows
 from sandbox.servicenow_tokens import CLIENT_ID, CLIENT_SECRET
 from sandbox.world import World
@@ -27,6 +28,8 @@ DETAILS = {
     429: ("Rate limit exceeded", "Too many requests; see Retry-After"),
 }
 
+Given = Mapping[str, Any] | None
+
 
 class ServiceNowApi:
     """`/servicenow/<instance>/api/now/table/<table>[/<sys_id>]`: the Table API, with HTTP Basic or a token of `oauth_token.do`."""
@@ -38,22 +41,39 @@ class ServiceNowApi:
     async def answer(self, request: Request) -> Response:
         where = request.path_params
         instance, table, sys_id = where["instance"], where["table"], where.get("sys_id", "")
-        call = self._log(request, instance, "/".join(part for part in (instance, table, sys_id) if part))
+
+        def perform(call: Call, base: str, given: Given, *, lie: bool) -> Response:
+            rows = Rows(self._world.servicenow, instance, table, base, call.user)
+            return rows.perform(request.method, sys_id, given, request.query_params, lie=lie)
+
+        return await self._serve(request, "/".join(part for part in (table, sys_id) if part), perform)
+
+    async def take_in(self, request: Request) -> Response:
+        """`/servicenow/<instance>/api/now/import/<staging table>`: the Import Set API."""
+        instance, table = request.path_params["instance"], request.path_params["table"]
+
+        def perform(call: Call, base: str, given: Given, *, lie: bool) -> Response:  # noqa: ARG001
+            return Imports(self._world.servicenow, instance, table, base, call.user).perform(given)
+
+        return await self._serve(request, f"import/{table}", perform)
+
+    async def _serve(self, request: Request, place: str, perform: Callable[..., Response]) -> Response:
+        where = request.path_params
+        call = self._log(request, where["instance"], f"{where['instance']}/{place}")
         body = await request.body()
         call.arguments |= _object(body) or {}
-        base = f"{request.base_url}servicenow/{instance}"
-        rows = Rows(self._world.servicenow, instance, table, base, call.user)
+        base = f"{request.base_url}servicenow/{where['instance']}"
 
         def commit(*, lie: bool = False) -> Response:
             try:
                 self._authorize(call)
                 _check_media_type(request)
                 given = _object(body) if request.method in WRITES else {}
-                return rows.perform(request.method, sys_id, given, request.query_params, lie=lie)
+                return perform(call, base, given, lie=lie)
             except ServiceNowRefusal as refusal:
                 return JSONResponse(refusal.body, status_code=refusal.status)
 
-        words = frozenset((request.method, instance, table))
+        words = frozenset((request.method, where["instance"], where["table"]))
         deed = Deed("servicenow", words, commit=commit, refuse=_refuse, lie=lambda: commit(lie=True))
         response = await treat(deed, call, self._world.faults, request)
         response.set_cookie(SESSION, call.session)

@@ -41,7 +41,10 @@ FOREIGN_BLOCKS = (
 SLACK = ("alert", "slack")
 ADDRESSEES = (STEPS, *((*SLACK, key) for key in ("routes", "mention", "fallback_channel_id")))
 ACCESS = (*SERVICENOW, "access_by_instance")
-BY_INSTANCE = (ACCESS, LIVES, (*SERVICENOW, "fields_by_instance"), (*SERVICENOW, "table_by_instance"))
+BY_INSTANCE = (
+    *(ACCESS, LIVES),
+    *((*SERVICENOW, f"{name}_by_instance") for name in ("fields", "table", "import_set")),
+)
 
 _SENTENCES = {
     "missing": "is required",
@@ -234,12 +237,20 @@ def _contradictions(written: Draft) -> Iterator[Problem]:
             f"should be servicenow or webhook; Ackstream cannot escalate to {provider}",
         )
     yield from oncall_contradictions(written)
+    yield from _unlisted_children(written)
     yield from _swapped_tokens(written)
     yield from _ports_in_use_twice(written)
     auth = ("ingest", "auth")
     for given, wanted in (("username", "password"), ("password", "username")):
         if written.text((*auth, given)) and not written.text((*auth, wanted)):
             yield written.problem((*auth, wanted), f"is required because ingest.auth.{given} is given")
+
+
+def _unlisted_children(written: Draft) -> Iterator[Problem]:
+    """A staging table passes on what its transform map knows, and might drop the note that lists a storm's incidents."""
+    for path in ((*SERVICENOW, "import_set"), (*SERVICENOW, "import_set_by_instance")):
+        if written.get(path) and written.text((*SLACK, "storm", "servicenow")) == "parent":
+            yield written.problem(path, "cannot go with alert.slack.storm.servicenow: parent")
 
 
 def _swapped_tokens(written: Draft) -> Iterator[Problem]:

@@ -54,6 +54,14 @@ class RecordConfig(Section):
     table_by_instance: Annotated[dict[str, TableName], AfterValidator(distinct)] = Field(
         {}, description="By the name of a further instance: another table."
     )
+    import_set: TableName | None = Field(
+        None,
+        description="Staging table of an Import Set: records are made through it, and its transform map sees to it that there is one "
+        "for each `correlation_id`. See [ServiceNow](servicenow.md#a-guard-inside-servicenow).",
+    )
+    import_set_by_instance: Annotated[dict[str, TableName], AfterValidator(distinct)] = Field(
+        {}, description="By the name of a further instance: another staging table."
+    )
     fields: FieldSources = Field(
         {},
         description="What a record says: a Jinja2 template for each field. `short_description` takes the place of the default one; "
@@ -74,6 +82,10 @@ class RecordConfig(Section):
 
     def table_for(self, instance: str | None) -> str:
         return next(iter(_of(instance, self.table_by_instance)), self.table)
+
+    def import_set_for(self, instance: str | None) -> str | None:
+        """None: records are inserted into their table itself."""
+        return next(iter(_of(instance, self.import_set_by_instance)), self.import_set)
 
     def fields_for(self, instance: str | None) -> dict[str, str]:
         """Templates by field, for the instance with that name; what is said for it alone wins."""

@@ -114,7 +114,7 @@ async def _survey(
     settings = config.oncall.servicenow
     closes = {one.name for one in instances.all if settings.life_for(one.name).on_resolve == "state"}
     ways = Ways(lambda name: instances.named(name).name, closes, frozenset())
-    rows = Rows(ServiceNow(settings.table_for), settings, chosen, patience)
+    rows = Rows(ServiceNow.of(settings), settings, chosen, patience)
     return await Survey(scripts, Store(scripts, config.rules), rows, ways, patience, Progress()).run()
 
 

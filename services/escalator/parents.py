@@ -180,7 +180,7 @@ def parents(
     console_url: str = "",
 ) -> list[Parents]:
     """One for each of `singles`, which are those of `instances`."""
-    servicenow, storms = ServiceNow(settings.table_for), Storms(scripts)
+    servicenow, storms = ServiceNow.of(settings), Storms(scripts)
 
     def page(incident: Incident) -> str:
         return f"{console_url}/incidents/{incident.id}" if console_url else ""

@@ -1,6 +1,7 @@
 """Whoever is due waits in the queue of the target that it goes to, so that one that hangs holds up nobody else's (decision 018)."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import partial
@@ -18,7 +19,8 @@ from shared.redis_client import Script, Scripts, StoreUnavailableError
 from shared.store import Loaded, Store
 
 COMES_BACK = timedelta(seconds=30)
-"""After which who waits is looked at again, should the queue have been lost."""
+"""After which who waits is looked at again, should the queue have been lost; up to twice that, so that thousands who have waited
+since the same moment do not come back together."""
 
 TELL_WAITING = timedelta(seconds=5)
 
@@ -82,7 +84,7 @@ class Queues:
         incident = loaded.incident
         assert incident is not None  # noqa: S101  for the type checker: somebody has this duty
         later = (other.at - loaded.now for other in incident.duties if other.at > loaded.now)
-        spans = (min([COMES_BACK, *later]), WAITING_LIFETIME)
+        spans = (min([COMES_BACK * (1 + random.random()), *later]), WAITING_LIFETIME)
         keys = [self._keys.deadlines, self._keys.escalations(name), self._keys.incident(incident.id)]
         comes_back, lifetime = (round(span / timedelta(milliseconds=1)) for span in spans)
         place = round(duty.at.timestamp() * 1000)

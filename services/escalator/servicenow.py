@@ -5,11 +5,12 @@ https://www.servicenow.com/docs: Table API.
 """
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
+from services.escalator.import_set import columns, imported
 from services.escalator.instances import Instance
 from services.escalator.servicenow_answers import (
     Row,
@@ -25,6 +26,7 @@ from services.escalator.servicenow_answers import (
 from services.escalator.signing_in import NotAskedError
 from services.escalator.target import EscalationError
 from services.escalator.trouble import NOT_SENT, trouble_of
+from shared.config_record import RecordConfig
 from shared.identity import is_incident_id
 
 __all__ = ["Row", "Seen", "ServiceNow"]
@@ -39,10 +41,19 @@ SEEN = "sys_id,number,correlation_id,state,active,work_notes"
 
 
 class ServiceNow:
-    """`table`: that of the instance with a name, or None for the default one."""
+    """`table`, `import_set`: those of the instance with a name, or None for the default one."""
 
-    def __init__(self, table: Callable[[str | None], str]) -> None:
+    def __init__(
+        self,
+        table: Callable[[str | None], str],
+        import_set: Callable[[str | None], str | None] = lambda _: None,
+    ) -> None:
         self._table = table
+        self._import_set = import_set
+
+    @classmethod
+    def of(cls, settings: RecordConfig) -> Self:
+        return cls(settings.table_for, settings.import_set_for)
 
     async def find(self, instance: Instance, incident_id: str) -> Row | None:
         """Our record, if it is there. Raises EscalationError, never in doubt: looking changes nothing."""
@@ -51,7 +62,7 @@ class ServiceNow:
             "sysparm_fields": "sys_id,number,correlation_id",
             "sysparm_limit": "1",
         }
-        rows = rows_of(await self._read(instance, "", query))
+        rows = rows_of(await self._read(instance, self._path(instance), query))
         # An instance drops a query term that it does not understand, and answers with any row.
         ours = [row for row in rows if row.get("correlation_id") == incident_id]
         return row_of(ours[0]) if ours else None
@@ -59,7 +70,7 @@ class ServiceNow:
     async def look(self, instance: Instance, sys_id: str) -> Seen | None:
         """The record as it is now; None: there is none, or it is not shown to us. Raises EscalationError, never in doubt."""
         options = {"sysparm_display_value": "all", "sysparm_fields": SEEN}
-        response = await self._read(instance, _place(sys_id), options)
+        response = await self._read(instance, self._path(instance, sys_id), options)
         if says_no_such_record(response):
             return None
         result = result_of(response, 200, writes=False)
@@ -82,7 +93,9 @@ class ServiceNow:
         }
         offset, more = 0, True
         while more:
-            response = await self._read(instance, "", options | {"sysparm_offset": str(offset)})
+            response = await self._read(
+                instance, self._path(instance), options | {"sysparm_offset": str(offset)}
+            )
             rows = rows_of(response)
             for row in rows:
                 yield {name: text_of(row[name]) for name in fields if name in row}
@@ -92,7 +105,9 @@ class ServiceNow:
     async def create(self, instance: Instance, incident_id: str, fields: Mapping[str, str]) -> Row:
         """Insert the record. Raises EscalationError."""
         body = {**fields, "correlation_id": _hex(incident_id)}
-        result = result_of(await self._write(instance, "POST", "", body), 201, writes=True)
+        if staging := self._import_set(instance.name):
+            return imported(await self._write(instance, "POST", f"/api/now/import/{staging}", columns(body)))
+        result = result_of(await self._write(instance, "POST", self._path(instance), body), 201, writes=True)
         if not isinstance(result, dict) or not (row := row_of(result)):
             raise EscalationError(
                 "answered 201 without showing the record; let the integration user read sys_id, number and correlation_id",
@@ -107,7 +122,7 @@ class ServiceNow:
 
     async def update(self, instance: Instance, sys_id: str, values: Mapping[str, str]) -> None:
         """Change the record. Raises EscalationError. Only who has looked may call again after a doubt: a note would stand there twice."""
-        response = await self._write(instance, "PATCH", _place(sys_id), dict(values))
+        response = await self._write(instance, "PATCH", self._path(instance, sys_id), dict(values))
         result = result_of(response, 200, writes=True)
         if not isinstance(result, dict) or text_of(result.get("sys_id")) != sys_id:
             raise EscalationError("answered 200 without showing the record that was changed", in_doubt=True)
@@ -116,48 +131,47 @@ class ServiceNow:
         """Where people see the record."""
         return f"{instance.url}/nav_to.do?uri={quote(f'{self._table(instance.name)}.do?sys_id={row.sys_id}', safe='')}"
 
-    async def _read(self, instance: Instance, place: str, options: dict[str, str]) -> httpx.Response:
+    def _path(self, instance: Instance, sys_id: str = "") -> str:
+        if sys_id and not is_sys_id(sys_id):
+            raise ValueError("not a sys_id")
+        return f"/api/now/table/{self._table(instance.name)}" + (f"/{sys_id}" if sys_id else "")
+
+    async def _read(self, instance: Instance, path: str, options: dict[str, str]) -> httpx.Response:
         try:
-            return await self._request(instance, "GET", place, params=options)
+            return await _request(instance, "GET", path, params=options)
         except (httpx.HTTPError, TimeoutError) as error:
             trouble = trouble_of(error)
             words = f"cannot look for the record: {trouble.words}"
             raise EscalationError(words, needs_person=trouble.needs_person) from None
 
     async def _write(
-        self, instance: Instance, method: str, place: str, body: dict[str, str]
+        self, instance: Instance, method: str, path: str, body: dict[str, str]
     ) -> httpx.Response:
         try:
-            return await self._request(instance, method, place, json=body)
+            return await _request(instance, method, path, json=body)
         except NOT_SENT as error:
             trouble = trouble_of(error)
             raise EscalationError(trouble.words, needs_person=trouble.needs_person) from None
         except (httpx.HTTPError, TimeoutError) as error:
             raise EscalationError(f"answer lost: {trouble_of(error).words}", in_doubt=True) from None
 
-    async def _request(self, instance: Instance, method: str, place: str, **arguments: Any) -> httpx.Response:
-        path = f"/api/now/table/{self._table(instance.name)}{place}"
-        try:
-            return await instance.request(method, path, **arguments)
-        except NotAskedError as error:
-            raise EscalationError(
-                str(error),
-                needs_person=error.needs_person,
-                put_off=error.put_off,
-                retry_after=error.retry_after,
-            ) from None
+
+async def _request(instance: Instance, method: str, path: str, **arguments: Any) -> httpx.Response:
+    try:
+        return await instance.request(method, path, **arguments)
+    except NotAskedError as error:
+        raise EscalationError(
+            str(error),
+            needs_person=error.needs_person,
+            put_off=error.put_off,
+            retry_after=error.retry_after,
+        ) from None
 
 
 def _is_more(response: httpx.Response, offset: int, length: int) -> bool:
     """A page may be short in the middle: rows that are hidden from us are taken out of it, and yet counted."""
     total = response.headers.get("x-total-count", "")
     return offset < int(total) if total.isdecimal() else length == PAGE
-
-
-def _place(sys_id: str) -> str:
-    if not is_sys_id(sys_id):
-        raise ValueError("not a sys_id")
-    return f"/{sys_id}"
 
 
 def _hex(incident_id: str) -> str:

@@ -120,5 +120,5 @@ def servicenow_targets(
     settings: ServiceNowConfig, instances: Instances, mappings: Mappings
 ) -> list[ServiceNowTarget]:
     """One for each instance that is configured, the default one first."""
-    servicenow = ServiceNow(settings.table_for)
+    servicenow = ServiceNow.of(settings)
     return [ServiceNowTarget(instance, servicenow, mappings, settings) for instance in instances.all]

@@ -71,5 +71,5 @@ async def test_a_snooze_holds_whatever_the_deadline_was(new_stack: StackFactory,
     after = (await store.load(incident)).incident
     assert after.record.at >= snooze.until
     assert after.lateness(after.record.at) < timedelta(seconds=5)
-    (told,) = thread(stack, message["ts"])
+    (told,) = await wait_until(lambda: thread(stack, message["ts"]), "a reply")
     assert told.startswith("😴 Kim snoozed it. Escalates ")

@@ -300,7 +300,10 @@ async def test_a_state_that_servicenow_refuses_is_parked_with_its_words(
     assert "Data Policy Exception" in update.error
     (told_to_people,) = await parked(scripts)
     assert told_to_people.needs_person
-    assert told_to_people.error == f"telling {(await record(store, id_)).number}: {update.error}"
+    assert (told_to_people.error, told_to_people.record) == (
+        update.error,
+        (await record(store, id_)).number,
+    )
     assert notes(sandbox, id_) == []
     # Somebody gives it a code.
     await told(store, make_escalator(), id_)

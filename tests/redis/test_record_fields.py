@@ -198,3 +198,13 @@ async def test_an_answer_that_was_lost_is_not_followed_by_a_second_record(
     assert len(sandbox.world.servicenow.rows("main", "incident")) == 1
     assert len(sandbox.world.servicenow.calls.named("POST")) == 1
     assert incident.escalation.doubt_until
+
+
+async def test_through_an_import_set_a_refused_field_does_not_cost_the_record(
+    store: Store, http: httpx.AsyncClient, sandbox: Running
+) -> None:
+    refuse(sandbox, 403, count=1)
+    incident = await escalated(store, http, sandbox, fields=FIELDS, import_set="u_ackstream_import")
+    (row,) = sandbox.world.servicenow.rows("main", "incident")
+    assert (row["correlation_id"], row["short_description"]) == (incident.id, f"Incident {incident.id}")
+    assert incident.state is State.ESCALATED

@@ -98,3 +98,16 @@ def test_a_required_field_with_a_default_and_the_default_field_are_well(tmp_path
         "fields:\n  category: '{{ labels.team or \"none\" }}'\nrequired_fields: [category, short_description]"
     )
     assert problems(tmp_path, lines) == []
+
+
+def test_an_import_set_belongs_to_one_instance_or_to_all(load: Load) -> None:
+    config = load(SERVICENOW + "    import_set: u_all\n    import_set_by_instance: {infra: u_infra}\n").config
+    named = config.oncall.servicenow.import_set_for
+    assert [named(None), named("Infra"), named("db")] == ["u_all", "u_infra", "u_all"]
+
+
+def test_an_import_set_might_drop_what_lists_a_storms_incidents(complaints: Complaints) -> None:
+    text = SERVICENOW + "    import_set: u_all\nalert: {slack: {storm: {servicenow: parent}}}\n"
+    assert complaints(text) == [
+        "config.yaml:7: oncall.servicenow.import_set: cannot go with alert.slack.storm.servicenow: parent"
+    ]
