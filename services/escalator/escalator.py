@@ -157,6 +157,7 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
     assert record is not None  # noqa: S101  for the type checker: it was just claimed
     last = record.news[-1].seq
     try:
+        _check_place(record, target)
         found = await target.find(attempt.incident, step, record)
     except EscalationError as error:
         return not_reached(UpdateFailed, attempt, error, doubt_left(attempt))
@@ -172,6 +173,16 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
         return RecordUpdated(token, last, await target.update(attempt, record, record.news), step)
     except EscalationError as error:
         return not_reached(UpdateFailed, attempt, error, doubt_after(error, attempt, target, _spent(sent)))
+
+
+def _check_place(record: Record, target: Target) -> None:
+    """Who stands in where something is not configured any more can open another record, and knows nothing of this one. Raises
+    EscalationError."""
+    name, known = record.instance or "", target.instance or ""
+    if (record.target, name.lower()) != (target.kind, known.lower()):
+        place = f"oncall.{record.target}" + (f".other_instance_urls.{name}" if name else "")
+        words = f"{place} is not configured (any more), and {record.number or 'the record'} is there"
+        raise EscalationError(words, needs_person=True)
 
 
 def _spent(since: float) -> timedelta:

@@ -17,7 +17,7 @@ from services.escalator import outcomes, servicenow_target
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instance, Instances, http_client
 from services.escalator.tls import ssl_context
-from shared.commands import Acknowledge, Unacknowledge
+from shared.commands import Acknowledge, Change, Reason, Step, Unacknowledge
 from shared.config import Patience
 from shared.config_access import AccessConfig
 from shared.incident import Record
@@ -309,6 +309,23 @@ async def test_a_state_that_servicenow_refuses_is_parked_with_its_words(
     await told(store, make_escalator(), id_)
     assert await parked(scripts) == []
     assert row(sandbox, id_).fields["state"] == "6"
+
+
+async def test_a_record_at_an_instance_that_is_configured_no_longer_is_not_taken_for_gone(
+    scripts: Scripts, store: Store, escalator: Escalator, sandbox: Running
+) -> None:
+    id_ = await escalated(store, escalator)
+    there = (await record(store, id_)).model_copy(update={"instance": "Infra"})
+    incident = await now(store, id_)
+    moved = incident.model_copy(update={"record": there, "version": incident.version + 1})
+    await store.commit(Step(moved, Reason.ESCALATED, (Change(moved),)), incident.opened_at)
+    await store.receive(resolved())
+    await escalator.escalate(id_)
+    (told_to_people,) = await parked(scripts)
+    words = f"oncall.servicenow.other_instance_urls.Infra is not configured (any more), and {there.number} is there"
+    assert words in told_to_people.error
+    assert told_to_people.needs_person
+    assert notes(sandbox, id_) == []
 
 
 @pytest.mark.parametrize("kind", ["drop", "drop_after"])
