@@ -26,7 +26,10 @@ def not_reached(
     if error.put_off:
         told = effort.error or str(error)
         return kind(token, told, error.retry_after, doubt=doubt, looked_only=True, step=step)
-    wait = backoff(effort.attempts, retry_after=error.retry_after, needs_person=error.needs_person)
+    pages = not issubclass(kind, UpdateFailed)
+    wait = backoff(
+        effort.attempts, retry_after=error.retry_after, needs_person=error.needs_person, pages=pages
+    )
     wait = min(wait, LOOK_AGAIN) if doubt and not error.retry_after and not error.needs_person else wait
     return kind(token, str(error), wait, doubt=doubt, needs_person=error.needs_person, step=step)
 

@@ -34,3 +34,8 @@ def test_what_needs_a_person_is_tried_slowly() -> None:
 def test_a_longer_word_of_the_other_side_counts_there_too() -> None:
     wait = backoff(0, needs_person=True, retry_after=5 * NEEDS_PERSON, jitter=0)
     assert wait == 5 * NEEDS_PERSON
+
+
+def test_what_calls_nobody_waits_ever_longer_for_whoever_mends_it() -> None:
+    waits = [backoff(attempts, needs_person=True, pages=False, jitter=0) for attempts in (0, 1, 2, 5, 6, 99)]
+    assert waits == [factor * NEEDS_PERSON for factor in (1, 2, 4, 32, 60, 60)]
