@@ -70,8 +70,8 @@ def result_of(response: httpx.Response, expected: int, *, writes: bool) -> Any:
     try:
         answer = document_of(response)
     except ValueError:
-        words = f"answered {status} with something that is not JSON{ASLEEP}"
-        raise EscalationError(words, in_doubt=writes) from None
+        what = _asleep(response) or f" with something that is not JSON{ASLEEP}"
+        raise EscalationError(f"answered {status}{what}", in_doubt=writes) from None
     return answer.get("result") if isinstance(answer, dict) else None
 
 

@@ -51,7 +51,8 @@ def status(code: int, meaning: str, body: str = ERROR, **more: Any) -> Case:
 
 
 def body(name: str, code: int, text: str, meaning: str, media_type: str = "application/json") -> Case:
-    return Case(name, meaning, {"kind": "body", "status": code, "body": text, "media_type": media_type})
+    says = "with a page for people" if media_type == "text/html" else ""
+    return Case(name, meaning, {"kind": "body", "status": code, "body": text, "media_type": media_type}, says)
 
 
 # fmt: off
