@@ -367,3 +367,21 @@ async def test_who_may_not_write_is_told_so_and_nothing_is_lost(
     sandbox.world.servicenow.change(rights={})
     await told(store, escalator, id_)
     assert notes(sandbox, id_) == ["acknowledged by anna"]
+
+
+async def test_who_may_create_and_not_read_writes_no_second_record_after_a_lost_answer(
+    scripts: Scripts, store: Store, escalator: Escalator, sandbox: Running
+) -> None:
+    sandbox.world.servicenow.change(rights={"ackstream": ["create"]})
+    sandbox.world.faults.add(Fault(target="servicenow", kind="drop_after", match="POST", count=1))
+    id_ = await opened(store, wait=AT_ONCE)
+    for _ in range(5):
+        await escalator.escalate(id_)
+        await asyncio.sleep(0.5)  # longer than a request can go on: nothing but the count of rows tells of it
+    assert len(sandbox.world.servicenow.rows()) == 1
+    (told_to_people,) = await parked(scripts)
+    assert told_to_people.needs_person
+    assert "let the integration user read sys_id, number and correlation_id" in told_to_people.error
+    sandbox.world.servicenow.change(rights={})
+    await escalator.escalate(id_)
+    assert (await record(store, id_)).number == "INC0010001"
