@@ -25,7 +25,7 @@ OF_STATUS = {
 }
 CREATE_ALONE = (
     "is there, and is not found again by correlation_id: the user must be able to read {table} and its correlation_id (role itil or "
-    "sn_incident_read, or ACLs), or an answer that is lost makes a second record"
+    "sn_incident_read, or ACLs), or an attempt whose answer is lost stays in doubt for ever"
 )
 
 

@@ -95,7 +95,7 @@ def parked(context: click.Context, config_path: Path, data_dir: Path, output: st
     if context.invoked_subcommand:
         return
     found = ask(config_path, data_dir, look.parked)
-    click.echo(look.as_json(found) if output == "json" else look.as_text(found))
+    click.echo(look.as_json(found) if output == "json" else look.as_text(found, datetime.now(UTC)))
 
 
 @parked.command("retry")

@@ -101,18 +101,24 @@ def _digest(storm: Storm) -> Parked:
     return Parked(storm.id, title, "slack", storm.parked, storm.attempts, storm.error, storm.retry_at)
 
 
-def as_text(found: list[Parked]) -> str:
+def as_text(found: list[Parked], now: datetime) -> str:
     if not found:
         return "Nothing is parked: no attempt has failed that is still to be made. What waits for its turn, `ackstream status` tells."
     rows = [
         f"{one.incident}  {_stage(one):<10} {'needs a person' if one.needs_person else 'retried'}, "
         f"attempt {one.attempts}: {one.error}"
-        f"{f'; next try {moment(one.next_try)}' if one.next_try else ''}  ({one.title})"
+        f"{_next_try(one, now)}  ({one.title})"
         for one in found
     ]
     if any(one.needs_person for one in found):
         rows.append("When it is mended: `ackstream parked retry --all`, or wait for the next try.")
     return "\n".join(rows)
+
+
+def _next_try(one: Parked, now: datetime) -> str:
+    if one.next_try is None:
+        return ""
+    return f"; next try {moment(one.next_try)}" if one.next_try > now else "; due, and waits for its turn"
 
 
 def _stage(one: Parked) -> str:

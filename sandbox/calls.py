@@ -34,7 +34,7 @@ class Call:
     def answered(self, response: Response) -> None:
         self.status = response.status_code
         self.answer = bytes(response.body).decode()
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             self.answer = json.loads(self.answer)
 
 

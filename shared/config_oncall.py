@@ -11,6 +11,7 @@ SERVICENOW = ("oncall", "servicenow")
 WEBHOOK = ("oncall", "webhook")
 STEPS = ("oncall", "steps")
 INSTANCES = (*SERVICENOW, "other_instance_urls")
+DEFAULT = "default"
 SLACK_SWITCH = ("alert", "slack", "enable")
 
 
@@ -45,6 +46,8 @@ def oncall_contradictions(written: Draft) -> Iterator[Problem]:
         )
         yield written.problem((*WEBHOOK, "url"), words)
     for path in written.places:
+        if path[:-1] == INSTANCES and not path[-1]:
+            yield written.problem(path, "should have a name, by which requests ask for it")
         if url and path[:-1] == INSTANCES and path[-1].lower() == "webhook":
             yield written.problem(
                 path, "should have another name: that of oncall.webhook in metrics and logs"
@@ -60,6 +63,10 @@ def oncall_advice(written: Draft) -> Iterator[str]:
         yield "oncall.provider: has no effect, because oncall.steps say where to"
     if is_on_call(written) and written.get((*WEBHOOK, "url")) is not None and "webhook" not in leads:
         yield "oncall.webhook: is never called, because no step, and no oncall.provider, leads there"
+    for path in written.places:
+        if path[:-1] == INSTANCES and path[-1].lower() == DEFAULT:
+            told = "so is instance_url's called in metrics, logs and commands, and they cannot be told apart"
+            yield f"{dotted(path)}: should have another name: {told}"
 
 
 def _allows_http(written: Draft) -> bool:

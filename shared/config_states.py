@@ -10,7 +10,12 @@ from shared.config_life import NEEDED_STATES
 
 SERVICENOW = ("oncall", "servicenow")
 LIVES = (*SERVICENOW, "life_by_instance")
-OPEN_STATES = ("acknowledged", "unacknowledged", "updated")
+OPEN_STATES = {
+    "acknowledged": "on_acknowledge",
+    "unacknowledged": "on_acknowledge",
+    "updated": "on_update",
+}
+"""Those that a record gets before the end, and by which key."""
 
 
 def state_problems(written: Draft) -> Iterator[Problem]:
@@ -33,12 +38,21 @@ def _missing(written: Draft, block: Path) -> Iterator[Problem]:
 def _closing(written: Draft, block: Path) -> Iterator[Problem]:
     """Set to such a state by us, a record would never hear of the incident's end."""
     closed = _value(written, block, "closed_states")
-    for state in OPEN_STATES:
-        path = (*block, "states", state)
-        if (value := written.text(path)) and isinstance(closed, list | tuple) and value in closed:
+    for state, key in OPEN_STATES.items():
+        value = _value(written, block, "states", state)
+        if not (value and isinstance(closed, list | tuple) and value in closed):
+            continue
+        path, around = (*block, "states", state), ((*block, "closed_states"), (*block, key))
+        is_used = str(_value(written, block, key)).lower() == "state"
+        if written.text(path):
             yield written.problem(
                 path, f"is one of closed_states ({', '.join(closed)}), which are left alone"
             )
+        elif is_used and (said := [one for one in around if one in written.places]):
+            told = (
+                f"states.{state} is {value}, one of closed_states ({', '.join(closed)}), which are left alone"
+            )
+            yield written.problem(said[0], told)
 
 
 def _value(written: Draft, block: Path, *key: str) -> Any:

@@ -142,9 +142,15 @@ def _steps(incident: Incident, ways: Ways) -> Iterator[tuple[int, str | None, Re
     for step in incident.steps:
         record, (target, instance) = incident.record_of(step), incident.target_of(step)
         if record and record.target == SERVICENOW:
-            yield step, ways.place(record.instance), record
+            if not is_homeless(record, ways):
+                yield step, ways.place(record.instance), record
         elif record is None and target == SERVICENOW and incident.call.wait is not None:
             yield step, ways.place(instance), None
+
+
+def is_homeless(record: Record, ways: Ways) -> bool:
+    """Whether the instance that has it is not configured (any more): then nobody can be asked about it."""
+    return record.target == SERVICENOW and bool(record.instance) and ways.place(record.instance) is None
 
 
 Mine = Sequence[tuple[int, Record | None]]

@@ -12,6 +12,7 @@ from ops.reconcile.comparison import (
     Row,
     Ways,
     compare,
+    is_homeless,
     is_id_of_ours,
     names,
     places,
@@ -58,6 +59,7 @@ class Survey:
         self._patience = patience
         self._progress = progress
         self._found: dict[tuple[str, ...], Difference] = {}
+        self._parents: set[str] = set()
         self._incidents = self._open_records = self._unreadable = 0
 
     async def run(self) -> Findings:
@@ -90,6 +92,10 @@ class Survey:
         """What differs also at a second look: between two readings an escalation may have come to its end."""
         incidents = await self._load(ids)
         self._incidents += len(incidents)
+        for record in (record for incident in incidents for record in incident.records):
+            self._parents.add(record.parent)
+            if is_homeless(record, self._ways):
+                self._rows.unasked[record.instance or ""] = "it is not configured (any more), and has records"
         first = {one.key: one.incident for one in await self._differences(incidents)}
         if not first:
             return []
@@ -140,7 +146,10 @@ class Survey:
             incident = (await self._store.load(row.correlation_id)).incident
         except (ValidationError, NewerStateError):
             return
-        if incident is None and await self._storms.load(row.correlation_id):
+        is_storm = incident is None and (
+            row.correlation_id in self._parents or await self._storms.load(row.correlation_id)
+        )
+        if is_storm:  # Redis forgets those before the incidents that their record lists
             return
         if found := strange(incident, row, self._ways):
             self._found.setdefault(found.key, found)

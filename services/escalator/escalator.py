@@ -27,7 +27,6 @@ from shared.commands import (
 )
 from shared.identity import is_incident_id
 from shared.incident import Duty, Effort, Incident, Record, Task
-from shared.outlook import target_name
 from shared.store import Store
 from shared.stream import Entry, UndecodableError
 
@@ -162,7 +161,7 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
     assert record is not None  # noqa: S101  for the type checker: it was just claimed
     last = record.news[-1].seq
     try:
-        _must_keep(target, record)
+        _check_place(record, target)
         found = await target.find(attempt.incident, step, record)
     except EscalationError as error:
         return not_reached(UpdateFailed, attempt, error, doubt_left(attempt))
@@ -180,12 +179,14 @@ async def _tell(attempt: Attempt, target: Target, _started: float) -> Command:
         return not_reached(UpdateFailed, attempt, error, doubt_after(error, attempt, target, _spent(sent)))
 
 
-def _must_keep(target: Target, record: Record) -> None:
-    """Raises EscalationError for a stand-in: it may be called in another's place, and does not know the record."""
-    where, there = (target.kind, target.instance or ""), (record.target, record.instance or "")
-    if [part.lower() for part in where] != [part.lower() for part in there]:
-        name = target_name(record.target, record.instance)
-        raise EscalationError(f"{name} is not configured any more", needs_person=True)
+def _check_place(record: Record, target: Target) -> None:
+    """Who stands in where something is not configured any more can open another record, and knows nothing of this one. Raises
+    EscalationError."""
+    name, known = record.instance or "", target.instance or ""
+    if (record.target, name.lower()) != (target.kind, known.lower()):
+        place = f"oncall.{record.target}" + (f".other_instance_urls.{name}" if name else "")
+        words = f"{place} is not configured (any more), and {record.number or 'the record'} is there"
+        raise EscalationError(words, needs_person=True)
 
 
 def _spent(since: float) -> timedelta:

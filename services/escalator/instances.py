@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from services.escalator.answer_length import bounded
 from services.escalator.gate import Gate
 from services.escalator.signing_in import PATH, NotAskedError, Tokens, form_of
 from services.escalator.tls import ssl_context
@@ -91,11 +92,7 @@ class Instance:
         return response if newer == token else await call.make(method, path, arguments, newer)
 
     async def _token(self, tokens: Tokens, call: "_Call") -> str:
-        try:
-            async with asyncio.timeout_at(call.end):
-                return await tokens.get(lambda: call.make("POST", PATH, {"data": tokens.form}))
-        except TimeoutError:
-            raise NotAskedError("cannot sign in: no answer in time") from None
+        return await tokens.get(lambda: call.make("POST", PATH, {"data": tokens.form}), call.end)
 
 
 @dataclass(frozen=True)
@@ -196,4 +193,5 @@ def http_client(access: AccessConfig, patience: Patience, context: ssl.SSLContex
         proxy=access.proxy.get_secret_value() if access.proxy else None,
         follow_redirects=False,
         limits=A_CONNECTION_EACH,
+        event_hooks={"response": [bounded]},
     )

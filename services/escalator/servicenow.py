@@ -37,6 +37,11 @@ PAGE = 100
 ORDER = "ORDERBYsys_created_on^ORDERBYsys_id"
 """So that a row that is made meanwhile comes last and moves no other one from page to page."""
 
+HIDDEN = (
+    "an answer was lost, and its record may be there: the instance counts one, and does not show it; let the integration user read sys_id, "
+    "number and correlation_id"
+)
+
 SEEN = "sys_id,number,correlation_id,state,active,work_notes"
 
 
@@ -55,14 +60,18 @@ class ServiceNow:
     def of(cls, settings: RecordConfig) -> Self:
         return cls(settings.table_for, settings.import_set_for)
 
-    async def find(self, instance: Instance, incident_id: str) -> Row | None:
-        """Our record, if it is there. Raises EscalationError, never in doubt: looking changes nothing."""
+    async def find(self, instance: Instance, incident_id: str, *, in_doubt: bool = False) -> Row | None:
+        """Our record, if it is there. `in_doubt`: an answer to its creation was lost; then one that is counted and not shown is not
+        taken for none. Raises EscalationError, never in doubt: looking changes nothing."""
         query = {
             "sysparm_query": f"correlation_id={_hex(incident_id)}",
             "sysparm_fields": "sys_id,number,correlation_id",
             "sysparm_limit": "1",
         }
-        rows = rows_of(await self._read(instance, self._path(instance), query))
+        response = await self._read(instance, self._path(instance), query)
+        rows = rows_of(response)
+        if in_doubt and not rows and _total(response):
+            raise EscalationError(HIDDEN, needs_person=True)
         # An instance drops a query term that it does not understand, and answers with any row.
         ours = [row for row in rows if row.get("correlation_id") == incident_id]
         return row_of(ours[0]) if ours else None
@@ -170,8 +179,14 @@ async def _request(instance: Instance, method: str, path: str, **arguments: Any)
 
 def _is_more(response: httpx.Response, offset: int, length: int) -> bool:
     """A page may be short in the middle: rows that are hidden from us are taken out of it, and yet counted."""
-    total = response.headers.get("x-total-count", "")
-    return offset < int(total) if total.isdecimal() else length == PAGE
+    total = _total(response)
+    return length == PAGE if total is None else offset < total
+
+
+def _total(response: httpx.Response) -> int | None:
+    """How many rows the whole search finds, also those that are hidden from us; None: it does not say."""
+    total = response.headers.get("x-total-count", "")[:9]
+    return int(total) if total.isdecimal() else None
 
 
 def _hex(incident_id: str) -> str:

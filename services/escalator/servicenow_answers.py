@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 
-from services.escalator.signing_in import retry_after
+from services.escalator.signing_in import document_of, retry_after
 from services.escalator.target import EscalationError
 from services.escalator.trouble import GATEWAY_LOST_IT
+from shared.plain_text import clean, one_line, shortened
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ ASLEEP = " (is the instance asleep?)"
 REFUSED = (400, 403)
 """The second, too: an instance's business rules and data policies answer it."""
 
+LONGEST_NUMBER = 80
+"""Characters. ServiceNow's have 40; the number is in each message about the incident."""
+
 NEEDS_PERSON = (400, 401, 403, 404, 405, 406, 415)
 
 
@@ -64,10 +68,10 @@ def result_of(response: httpx.Response, expected: int, *, writes: bool) -> Any:
             retry_after=retry_after(response),
         )
     try:
-        answer = response.json()
+        answer = document_of(response)
     except ValueError:
-        words = f"answered {status} with something that is not JSON{ASLEEP}"
-        raise EscalationError(words, in_doubt=writes) from None
+        what = _asleep(response) or f" with something that is not JSON{ASLEEP}"
+        raise EscalationError(f"answered {status}{what}", in_doubt=writes) from None
     return answer.get("result") if isinstance(answer, dict) else None
 
 
@@ -90,7 +94,7 @@ def row_of(result: Mapping[str, Any]) -> Row | None:
     if not isinstance(sys_id, str) or not is_sys_id(sys_id):
         return None
     # Not every table numbers its rows.
-    return Row(sys_id, number if isinstance(number, str) and number else sys_id)
+    return Row(sys_id, shortened(text_of(number), LONGEST_NUMBER) or sys_id)
 
 
 def seen_of(result: Mapping[str, Any]) -> Seen:
@@ -99,7 +103,7 @@ def seen_of(result: Mapping[str, Any]) -> Seen:
     notes = result.get("work_notes")
     return Seen(
         sys_id=sys_id,
-        number=text_of(result.get("number")) or sys_id,
+        number=shortened(text_of(result.get("number")), LONGEST_NUMBER) or sys_id,
         correlation_id=text_of(result.get("correlation_id")),
         state=text_of(result.get("state")),
         active=active == "true" if active in ("true", "false") else None,
@@ -109,9 +113,9 @@ def seen_of(result: Mapping[str, Any]) -> Seen:
 
 
 def text_of(field: object, part: str = "value") -> str:
-    """A field of a row as plain text, whether it is shown as a text or as an object with parts."""
+    """A field of a row as plain text, whether it is shown as a text or as an object with parts. JSON can hold what no store takes."""
     value = field.get(part) if isinstance(field, dict) else field
-    return value if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def is_sys_id(text: str) -> bool:
@@ -121,7 +125,7 @@ def is_sys_id(text: str) -> bool:
 def _error(response: httpx.Response) -> Mapping[str, Any] | None:
     """`{"error": {"message": …, "detail": …}, "status": "failure"}`: ServiceNow's own words."""
     try:
-        error = response.json()["error"]
+        error = document_of(response)["error"]
     except (ValueError, KeyError, TypeError):
         return None
     return error if isinstance(error, dict) else None
@@ -131,7 +135,7 @@ def _detail(response: httpx.Response) -> str:
     if response.is_redirect:
         return " (a redirect; credentials are not sent on): check the instance URL"
     error = _error(response) or {}
-    words = [str(error[key])[:200] for key in ("message", "detail") if error.get(key)]
+    words = [shortened(one_line(error[key]), 200) for key in ("message", "detail") if error.get(key)]
     return f": {'; '.join(words)}" if words else ""
 
 

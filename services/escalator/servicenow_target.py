@@ -51,10 +51,11 @@ class ServiceNowTarget:
     def wants(self) -> tuple[NewsKind, ...]:
         return self._life.wants
 
-    async def find(self, incident: Incident, step: int, record: Record | None = None) -> Found | None:  # noqa: ARG002
+    async def find(self, incident: Incident, step: int, record: Record | None = None) -> Found | None:
         if record:
             return await self._look(incident, record)
-        row = await self._servicenow.find(self._instance, incident.id)
+        in_doubt = incident.effort(step).doubt_until is not None
+        row = await self._servicenow.find(self._instance, incident.id, in_doubt=in_doubt)
         return self._found(row) if row else None
 
     async def create(self, attempt: Attempt) -> Found:

@@ -10,11 +10,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import httpx
 
 from services.escalator.trouble import trouble_of
 from shared.config_access import AccessConfig
+from shared.plain_text import one_line, shortened
 
 PATH = "/oauth_token.do"
 
@@ -74,12 +76,21 @@ class Tokens:
         self._token: Token | None = None
         self._asking = asyncio.Lock()
 
-    async def get(self, ask: Callable[[], Awaitable[httpx.Response]]) -> str:
-        """A token that is good. `ask` posts the form. Raises NotAskedError."""
-        async with self._asking:
+    async def get(self, ask: Callable[[], Awaitable[httpx.Response]], until: float | None = None) -> str:
+        """A token that is good. `ask` posts the form, within a time limit of its own. `until`: the loop's time up to which it is waited
+        for somebody else who asks. Raises NotAskedError."""
+        try:
+            # Not around the asking: who is cut short from outside cannot tell anybody that no answer came.
+            async with asyncio.timeout_at(until):
+                await self._asking.acquire()
+        except TimeoutError:
+            raise NotAskedError("cannot sign in: no answer in time") from None
+        try:
             if self._token is None or self._clock() >= self._token.good_until:
                 self._token = self._read(await _answer(ask))
             return self._token.text
+        finally:
+            self._asking.release()
 
     def forget(self, text: str) -> None:
         """It was refused. Should somebody have a newer one by now, that one stays."""
@@ -102,7 +113,9 @@ class Tokens:
 
     def _why(self, answer: dict[str, object]) -> str:
         """The instance's own words, as long as none of our secrets is in them."""
-        words = [str(answer[key])[:100] for key in ("error", "error_description") if answer.get(key)]
+        words = [
+            shortened(one_line(answer[key]), 100) for key in ("error", "error_description") if answer.get(key)
+        ]
         secrets = [self.form[key] for key in ("client_secret", "password") if self.form.get(key)]
         safe = [word for word in words if not any(secret in word for secret in secrets)]
         return f" ({', '.join(safe)})" if safe else ""
@@ -122,9 +135,17 @@ def retry_after(response: httpx.Response) -> timedelta:
     return timedelta(seconds=int(value[:6])) if value.isdecimal() else timedelta(0)
 
 
+def document_of(response: httpx.Response) -> Any:
+    """Its body, read as JSON. Raises ValueError, also where it is nested deeper than the parser goes."""
+    try:
+        return response.json()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _object(response: httpx.Response) -> dict[str, object]:
     try:
-        answer = response.json()
+        answer = document_of(response)
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from services.escalator.answer_length import bounded
 from services.escalator.gate import Gate
 from services.escalator.instances import A_CONNECTION_EACH
 from services.escalator.signing_in import NotAskedError, retry_after
@@ -64,6 +65,7 @@ class Webhook:
             verify=trusting(settings.ca_cert, BLOCK),
             proxy=settings.proxy.get_secret_value() if settings.proxy else None,
             follow_redirects=False,
+            event_hooks={"response": [bounded]},
             limits=A_CONNECTION_EACH,
         )
 

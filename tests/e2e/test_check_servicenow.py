@@ -182,7 +182,9 @@ def test_a_table_without_correlation_id_is_not_written_to(sandbox: Running, tmp_
     assert sandbox.world.servicenow.rows() == []
 
 
-def test_a_user_who_may_only_create_would_make_two_of_one(sandbox: Running, tmp_path: Path) -> None:
+def test_a_user_who_may_only_create_is_told_what_a_lost_answer_would_mean(
+    sandbox: Running, tmp_path: Path
+) -> None:
     sandbox.world.servicenow.change(rights={"ackstream": ["create"]})
     code, lines, _ = check(sandbox.servicenow_url(), tmp_path, "--create-test-record")
     assert code == 1

@@ -17,7 +17,7 @@ from services.escalator import outcomes, servicenow_target
 from services.escalator.escalator import Escalator
 from services.escalator.instances import Instance, Instances, http_client
 from services.escalator.tls import ssl_context
-from shared.commands import Acknowledge, Unacknowledge
+from shared.commands import Acknowledge, Change, Reason, Step, Unacknowledge
 from shared.config import Patience
 from shared.config_access import AccessConfig
 from shared.incident import Record
@@ -311,6 +311,23 @@ async def test_a_state_that_servicenow_refuses_is_parked_with_its_words(
     assert row(sandbox, id_).fields["state"] == "6"
 
 
+async def test_a_record_at_an_instance_that_is_configured_no_longer_is_not_taken_for_gone(
+    scripts: Scripts, store: Store, escalator: Escalator, sandbox: Running
+) -> None:
+    id_ = await escalated(store, escalator)
+    there = (await record(store, id_)).model_copy(update={"instance": "Infra"})
+    incident = await now(store, id_)
+    moved = incident.model_copy(update={"record": there, "version": incident.version + 1})
+    await store.commit(Step(moved, Reason.ESCALATED, (Change(moved),)), incident.opened_at)
+    await store.receive(resolved())
+    await escalator.escalate(id_)
+    (told_to_people,) = await parked(scripts)
+    words = f"oncall.servicenow.other_instance_urls.Infra is not configured (any more), and {there.number} is there"
+    assert words in told_to_people.error
+    assert told_to_people.needs_person
+    assert notes(sandbox, id_) == []
+
+
 @pytest.mark.parametrize("kind", ["drop", "drop_after"])
 async def test_a_note_that_we_are_not_shown_is_written_once_and_the_state_tells_whether_it_was(
     store: Store, escalator: Escalator, sandbox: Running, kind: str
@@ -350,3 +367,21 @@ async def test_who_may_not_write_is_told_so_and_nothing_is_lost(
     sandbox.world.servicenow.change(rights={})
     await told(store, escalator, id_)
     assert notes(sandbox, id_) == ["acknowledged by anna"]
+
+
+async def test_who_may_create_and_not_read_writes_no_second_record_after_a_lost_answer(
+    scripts: Scripts, store: Store, escalator: Escalator, sandbox: Running
+) -> None:
+    sandbox.world.servicenow.change(rights={"ackstream": ["create"]})
+    sandbox.world.faults.add(Fault(target="servicenow", kind="drop_after", match="POST", count=1))
+    id_ = await opened(store, wait=AT_ONCE)
+    for _ in range(5):
+        await escalator.escalate(id_)
+        await asyncio.sleep(0.5)  # longer than a request can go on: nothing but the count of rows tells of it
+    assert len(sandbox.world.servicenow.rows()) == 1
+    (told_to_people,) = await parked(scripts)
+    assert told_to_people.needs_person
+    assert "let the integration user read sys_id, number and correlation_id" in told_to_people.error
+    sandbox.world.servicenow.change(rights={})
+    await escalator.escalate(id_)
+    assert (await record(store, id_)).number == "INC0010001"

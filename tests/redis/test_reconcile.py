@@ -20,7 +20,7 @@ from services.escalator.escalator import Escalator
 from services.escalator.instances import Instances
 from services.escalator.servicenow import ServiceNow
 from services.escalator.servicenow_target import servicenow_targets
-from shared.commands import Acknowledge
+from shared.commands import Acknowledge, Change, Reason, Step
 from shared.config import ServiceNowConfig
 from shared.identity import new_incident_id
 from shared.incident import State
@@ -64,6 +64,14 @@ class Comparison:
         incident = await opened(self.store, wait=AT_ONCE, **more)
         await self.escalator.escalate(incident)
         return incident
+
+    async def books(self, id_: str, **record: str) -> None:
+        """Something else is in our books about an incident's record."""
+        incident = await now(self.store, id_)
+        assert incident.record
+        changed = incident.record.model_copy(update=record)
+        after = incident.model_copy(update={"record": changed, "version": incident.version + 1})
+        assert await self.store.commit(Step(after, Reason.ESCALATED, (Change(after),)), incident.opened_at)
 
     @property
     def mending(self) -> Mending:
@@ -208,3 +216,24 @@ async def test_what_was_left_open_is_closed_as_configured_and_only_once(
     assert (again.done, again.told[:18]) == (False, "it was told of the")
     assert len(sandbox.world.servicenow.calls.named("PATCH main/incident/" + row["sys_id"])) == 1
     await closing.instances.close()
+
+
+async def test_a_record_at_an_instance_that_is_configured_no_longer_is_not_said_to_be_missing(
+    comparison: Comparison,
+) -> None:
+    await comparison.books(await comparison.escalated(), instance="infra", sys_id="a" * 32)
+    found = await comparison.found()
+    assert [one.kind for one in found.differences if one.kind is Kind.MISSING] == []
+    assert found.unasked == {"infra": "it is not configured (any more), and has records"}
+
+
+async def test_the_record_of_a_storm_that_redis_has_forgotten_is_no_orphan_while_incidents_are_listed_in_it(
+    comparison: Comparison, sandbox: Running
+) -> None:
+    storm = old_id()
+    row = sandbox.world.servicenow.insert({"correlation_id": storm}).fields
+    assert [one.kind for one in (await comparison.found()).differences] == [Kind.ORPHAN]
+    id_ = await comparison.escalated()
+    sandbox.world.servicenow.instance("main").table("incident").rows.popitem()
+    await comparison.books(id_, sys_id=row["sys_id"], parent=storm)
+    assert (await comparison.found()).differences == []

@@ -49,6 +49,9 @@ def test_an_instance_says_what_is_different_there_and_keeps_the_rest(load: Load)
         ("on_update: state", "on_update: is state, which needs oncall.servicenow.states.updated: the value that your instance has for it"),
         ("life_by_instance: {infra: {on_update: state}}", "life_by_instance.infra.on_update: is state, which needs oncall.servicenow.life_by_instance.infra.states.updated: the value that your instance has for it"),
         ("states: {acknowledged: 6}", "states.acknowledged: is one of closed_states (6, 7, 8), which are left alone"),
+        ("on_acknowledge: state\n    closed_states: [2, 3]", "closed_states: states.acknowledged is 2, one of closed_states (2, 3), which are left alone"),
+        ("on_acknowledge: state\n    life_by_instance: {db: {closed_states: [2]}}", "life_by_instance.db.closed_states: states.acknowledged is 2, one of closed_states (2), which are left alone"),
+        ("closed_states: [2]\n    life_by_instance: {db: {on_acknowledge: state}}", "life_by_instance.db.on_acknowledge: states.acknowledged is 2, one of closed_states (2), which are left alone"),
         ("life_by_instance: {db: {states: {updated: 3}, closed_states: [3]}}", "life_by_instance.db.states.updated: is one of closed_states (3), which are left alone"),
         ("life_by_instance: {app: {on_update: none}}", "life_by_instance.app: is no instance of oncall.servicenow.other_instance_urls; there: Infra, db"),
         ("life_by_instance: {db: {on_resolv: state}}", "life_by_instance.db.on_resolv: is not a known key; did you mean on_resolve?"),
@@ -56,7 +59,8 @@ def test_an_instance_says_what_is_different_there_and_keeps_the_rest(load: Load)
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told(complaints: Complaints, line: str, complaint: str) -> None:
-    assert complaints(f"{SERVICENOW}    {line}\n") == [f"config.yaml:7: oncall.servicenow.{complaint}"]
+    last = 7 + line.count("\n")
+    assert complaints(f"{SERVICENOW}    {line}\n") == [f"config.yaml:{last}: oncall.servicenow.{complaint}"]
 
 
 def test_a_state_that_is_given_for_all_instances_need_not_be_given_for_one(load: Load) -> None:
@@ -88,3 +92,10 @@ def test_check_config_finds_what_is_wrong_with_close_notes(tmp_path: Path, line:
     file.write_text(f"{SERVICENOW}    {line}\n", encoding="utf-8")
     found = [text.replace(f"{tmp_path}/", "") for text in check(file).problems]
     assert found[0] == f"config.yaml:{problem}"
+
+
+def test_a_state_that_no_record_is_set_to_contradicts_nothing(load: Load) -> None:
+    text = (
+        SERVICENOW + "    closed_states: [2, 3]\n    on_acknowledge: work_note\n    on_resolve: work_note\n"
+    )
+    assert load(text).config.oncall.servicenow.closed_states == ("2", "3")

@@ -121,3 +121,17 @@ class TestFilesAndProxies:
 
 def shared_with(more: str, access: str) -> str:
     return f"{SHARED}{more}    access_by_instance: {access}\n"
+
+
+class TestNames:
+    def test_one_that_the_instance_without_a_name_has_is_warned_of(self, load: Load) -> None:
+        warned = load(SHARED.replace("app:", "Default:")).warnings
+        assert [one for one in warned if "cannot be told apart" in one] == [
+            "oncall.servicenow.other_instance_urls.Default: should have another name: so is instance_url's called in metrics, logs and "
+            "commands, and they cannot be told apart"
+        ]
+
+    def test_an_instance_without_one_could_not_be_asked_for(self, complaints: Complaints) -> None:
+        assert complaints(SHARED.replace("app:", "'':")) == [
+            "config.yaml:6: oncall.servicenow.other_instance_urls.: should have a name, by which requests ask for it"
+        ]

@@ -1,6 +1,8 @@
 """What each answer of the Table API means. Against the sandbox over real sockets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
@@ -8,9 +10,11 @@ import pytest
 
 from sandbox.faults import Fault
 from sandbox.server import Running, running
-from services.escalator.instances import Instance
+from services.escalator.answer_length import LONGEST
+from services.escalator.instances import Instance, Instances
 from services.escalator.servicenow import ServiceNow
 from services.escalator.target import EscalationError
+from shared.config import ServiceNowConfig
 from tests.episodes import incident_id
 from tests.servers import free_port
 
@@ -218,3 +222,31 @@ async def test_any_other_success_may_have_written_the_record(
     misbehave(sandbox, kind)
     error = await failure(servicenow, main)
     assert (error.in_doubt, error.needs_person) == (True, False)
+
+
+async def test_an_answer_without_an_end_is_cut_short_and_leaves_doubt(servicenow: ServiceNow) -> None:
+    sent = 0
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n\r\n")
+        with suppress(ConnectionError):
+            while sent < 10 * LONGEST:
+                writer.write(b" " * 1_000_000)
+                sent += 1_000_000
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = {
+            "instance_url": f"http://127.0.0.1:{port}",
+            "username": "ackstream",
+            "password": "sandbox",
+        }
+        instances = Instances.of(ServiceNowConfig.model_validate(settings))
+        error = await failure(servicenow, instances.named(None))
+        await instances.close()
+    assert error.in_doubt
+    assert str(error) == "answer lost: connection failed (ReadError)"
+    assert sent < 3 * LONGEST

@@ -22,6 +22,7 @@ FIELDS = {"short_description": f"Incident {ID}"}
 CLIENT = {"client_id": "sandbox-client", "client_secret": "sandbox-client-secret"}
 BY_PASSWORD = {"auth": "oauth_password", "username": "ackstream", "password": "sandbox", **CLIENT}
 BY_CLIENT = {"auth": "oauth_client_credentials", **CLIENT}
+LEFT_ALONE = "the instance default does not answer; it is asked again later"
 Made = Callable[..., Instances]
 
 
@@ -191,3 +192,20 @@ async def test_an_instance_that_repeats_our_secret_is_not_quoted() -> None:
     with pytest.raises(NotAskedError) as caught:
         await Tokens({"client_secret": "s3cret!"}).get(ask)
     assert str(caught.value) == "cannot sign in: /oauth_token.do answered 401 (invalid)"
+
+
+async def test_an_instance_that_never_answers_to_signing_in_is_left_alone(
+    made: Made, sandbox: Running
+) -> None:
+    misbehave(sandbox, "hang_after", seconds=30)
+    instances = made(**BY_CLIENT, timeout_seconds=0.1)
+    words = [str(await failure(instances)) for _ in range(6)]
+    assert words == [*["cannot sign in: no answer in time"] * 5, LEFT_ALONE]
+
+
+async def test_who_waits_for_somebody_elses_token_gives_up_in_time(made: Made, sandbox: Running) -> None:
+    misbehave(sandbox, "hang_after", seconds=30, count=1)
+    instances = made(**BY_CLIENT, timeout_seconds=0.3)
+    told = await asyncio.wait_for(asyncio.gather(*(failure(instances) for _ in range(3))), 2)
+    assert {str(error) for error in told} == {"cannot sign in: no answer in time"}
+    assert await ServiceNow(lambda _: "incident").find(instances.named(None), ID) is None

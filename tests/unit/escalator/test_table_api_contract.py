@@ -51,7 +51,8 @@ def status(code: int, meaning: str, body: str = ERROR, **more: Any) -> Case:
 
 
 def body(name: str, code: int, text: str, meaning: str, media_type: str = "application/json") -> Case:
-    return Case(name, meaning, {"kind": "body", "status": code, "body": text, "media_type": media_type})
+    says = "with a page for people" if media_type == "text/html" else ""
+    return Case(name, meaning, {"kind": "body", "status": code, "body": text, "media_type": media_type}, says)
 
 
 # fmt: off
@@ -87,6 +88,8 @@ CASES = (
     body("201, their row", 201, f'{{"result":{THEIR_ROW}}}', "unseen doubt  failed  failed"),
     body("200, their row", 200, f'{{"result":{THEIR_ROW}}}', "doubt doubt   failed  failed"),
     body("200, their rows", 200, f'{{"result":[{THEIR_ROW}]}}', "doubt doubt none   failed"),
+    body("200, nested", 200, "[" * 9_999,         "doubt   doubt   failed  failed"),
+    body("404, nested", 404, "[" * 9_999,         "person  person  person  person"),
     Case("a redirect",                            "person  person  person  person",
          {"kind": "redirect", "url": "/servicenow/elsewhere/api/now/table/incident"}, "redirect"),
     Case("another row",                           "unseen  doubt   none    failed", {"kind": "foreign_row"}),
@@ -195,6 +198,20 @@ async def test_a_data_policy_refuses_in_its_own_words(sandbox: Running, instance
         await ServiceNow(lambda _: "incident").update(instance, row.fields["sys_id"], {"state": "6"})
     assert caught.value.refused
     assert row.fields["state"] == "1"
+
+
+async def test_words_that_no_store_takes_are_left_out(sandbox: Running, instance: Instance) -> None:
+    words = '{"error":{"message":"Data\\ud800 Policy\\u0000","detail":"first\\nsecond"}}'
+    sandbox.world.faults.add(Fault(target="servicenow", kind="body", status=403, body=words))
+    with pytest.raises(EscalationError, match=r"^answered 403: Data Policy; first second$"):
+        await ServiceNow(lambda _: "incident").create(instance, ID, {})
+
+
+async def test_a_number_that_no_store_takes_is_mended(sandbox: Running, instance: Instance) -> None:
+    row = f'{{"result":{{"sys_id":"{OURS}","number":"INC\\ud8001{"0" * 100}","correlation_id":"{ID}"}}}}'
+    sandbox.world.faults.add(Fault(target="servicenow", kind="body", status=201, body=row))
+    written = await ServiceNow(lambda _: "incident").create(instance, ID, {})
+    assert written.number == f"INC1{'0' * 75}…"
 
 
 async def test_all_that_is_seen_of_a_record(sandbox: Running, instance: Instance) -> None:

@@ -29,7 +29,8 @@ def test_every_target_that_fails_is_named_and_so_is_the_record_that_is_not_told(
     found = failing(made)
     told = [(one["stage"], one["instance"], one["record"]) for one in json.loads(as_json(found))]
     assert told == [("servicenow", None, "INC1"), ("servicenow", "infra", None), ("webhook", None, None)]
-    lines = as_text(found).splitlines()
+    lines = as_text(found, NOON).splitlines()
     assert "servicenow, telling INC1 needs a person, attempt 1: answered 401" in lines[0]
     assert "servicenow (infra) retried, attempt 2: answered 503; next try 2026-01-01 12:01:00 UTC" in lines[1]
+    assert "answered 503; due, and waits for its turn  (" in as_text(found, NOON + MINUTE).splitlines()[1]
     assert failing(incident()) == []
