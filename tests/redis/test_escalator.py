@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -280,8 +281,8 @@ async def test_who_was_stalled_after_looking_writes_nothing(
     monkeypatch.setattr(escalator_module, "time", stall)
     look = ServiceNow.find
 
-    async def look_and_stall(client: ServiceNow, instance: Instance, incident_id: str) -> Row | None:
-        found = await look(client, instance, incident_id)
+    async def look_and_stall(client: ServiceNow, *where: Any, **how: Any) -> Row | None:
+        found = await look(client, *where, **how)
         stall.seconds += 12  # of a lease of 12
         return found
 
