@@ -469,7 +469,8 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def a_record_is_told_everything_once(self) -> None:
-        told = Counter((id_, step, seq) for id_, step, seqs in self.world.told for seq in seqs)
+        # What happened while nobody knew of the record comes with one event, and so under one number.
+        told = Counter((id_, step, seq) for id_, step, seqs in self.world.told for seq in set(seqs))
         assert all(count == 1 for count in told.values())
 
     def lapsed(self) -> set[str]:
