@@ -1,6 +1,6 @@
 """`ackstream explain ID`: one incident's timeline, read from the stream alone, and the sentence that people ask for at night.
 
-While it waits for its turn at ServiceNow, which is no event, one more sentence says so.
+While it waits for its turn at ServiceNow or the webhook, which is no event, one more sentence says so.
 """
 
 import json

@@ -103,7 +103,7 @@ def _digest(storm: Storm) -> Parked:
 
 def as_text(found: list[Parked], now: datetime) -> str:
     if not found:
-        return "Nothing is parked: every message and every record that was due came through."
+        return "Nothing is parked: no attempt has failed that is still to be made. What waits for its turn, `ackstream status` tells."
     rows = [
         f"{one.incident}  {_stage(one):<10} {'needs a person' if one.needs_person else 'retried'}, "
         f"attempt {one.attempts}: {one.error}"

@@ -24,7 +24,7 @@ class Group:
 @dataclass(frozen=True)
 class Status:
     """`overdue`: seconds since the earliest deadline, None when none is due. `waiting`: how many of those that are due wait for their
-    turn at a ServiceNow instance."""
+    turn at a ServiceNow instance or the webhook."""
 
     redis_version: str
     memory: int
@@ -94,7 +94,7 @@ def as_json(status: Status) -> str:
 def as_text(status: Status) -> str:
     limit = f" of {status.memory_limit / 1e6:,.0f} MB" if status.memory_limit else ", no limit"
     overdue = f", the earliest {_ago(status.overdue)} ago" if status.overdue is not None else ""
-    waiting = f", {status.waiting} wait for their turn at ServiceNow" if status.waiting else ""
+    waiting = f", {status.waiting} wait for their turn" if status.waiting else ""
     lines = [
         f"Redis {status.redis_version}, {status.memory / 1e6:,.1f} MB{limit}",
         f"events        {status.events:>8}",

@@ -126,7 +126,7 @@ def _closed(story: Story, one: Happening) -> None:
 
 
 def _called(story: Story, one: Happening) -> None:
-    if not story.records:
+    if not story.records and one.reason != Reason.NO_THREAD:
         story.calls.append(one)
 
 
@@ -295,6 +295,12 @@ def _failure(data: dict[str, Any]) -> str:
     return f"attempt {data.get('attempt')}: {data.get('error')}"
 
 
+def _called_whom(data: dict[str, Any]) -> str:
+    if "mention" not in data:
+        return "nobody: a digest tells of it, and it has no thread"
+    return " ".join(data["mention"]) or "in the thread"
+
+
 def _record(data: dict[str, Any]) -> str:
     target = target_name(data.get("target", SERVICENOW), data.get("instance"))
     return ", ".join(filter(None, (data.get("number") or target, data.get("url"))))
@@ -324,7 +330,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.NOTIFICATION_FAILED: _failure,
     EventType.RETRY_ASKED: lambda data: f"of the {data.get('stage')}, by hand",
     EventType.ESCALATED: _record,
-    EventType.CALLED_AGAIN: lambda data: " ".join(data.get("mention", [])) or "in the thread",
+    EventType.CALLED_AGAIN: _called_whom,
     EventType.RECORD_UPDATED: lambda data: (
         f"knows all up to version {data.get('upto')}"
         + (f": {data['outcome']}" if data.get("outcome") else "")

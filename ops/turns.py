@@ -1,17 +1,18 @@
-"""Who waits for their turn at which ServiceNow instance, and what the instance has to do with it, as Redis knows it."""
+"""Who waits for their turn at which ServiceNow instance, or at the webhook, and what that has to do with it, as Redis knows it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.identity import partition_of_incident
 from shared.keys import STORM_QUEUE, Keys, servicenow_hold, servicenow_silence
+from shared.notification import WEBHOOK
 from shared.redis_client import Scripts
 from shared.wording import span
 
 
 @dataclass(frozen=True)
 class Turn:
-    """`instance`: its name, `default` for the default one. `waiting`: how many wait for it; of one incident, how many before it.
+    """`instance`: its name, `default` for the default one, `webhook` for the webhook. `waiting`: how many wait for it; of one incident, how many before it.
     `earliest`: Unix milliseconds since when the first of them is due. `silent_since`: it does not answer. `held`: seconds for which
     it asked us to wait."""
 
@@ -39,11 +40,12 @@ async def turn_of(scripts: Scripts, incident_id: str) -> Turn | None:
 
 def why(turn: Turn) -> str:
     """Why it is not called, as in `the instance infra, which does not answer since 03:12:05 UTC`."""
+    whom = "the webhook" if turn.instance == WEBHOOK else f"the instance {turn.instance}"
     if turn.silent_since:
-        return f"the instance {turn.instance}, which does not answer since {turn.silent_since:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{whom}, which does not answer since {turn.silent_since:%Y-%m-%d %H:%M:%S} UTC"
     if turn.held:
-        return f"the instance {turn.instance}, which asked to be left alone for another {span(timedelta(seconds=turn.held))}"
-    return f"a turn at the instance {turn.instance}"
+        return f"{whom}, which asked to be left alone for another {span(timedelta(seconds=turn.held))}"
+    return f"a turn at {whom}"
 
 
 async def _turn(scripts: Scripts, keys: Keys, name: str, waiting: int | None = None) -> Turn:

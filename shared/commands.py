@@ -89,6 +89,7 @@ class Reason(StrEnum):
     CALLED_OFF = "called_off"
     LEASE_LOST = "lease_lost"
     CALLED_AGAIN = "called_again"
+    NO_THREAD = "no_thread"
     # what a record is told of its incident's life
     UPDATE_CLAIMED = "update_claimed"
     UPDATE_TAKEN_OVER = "update_taken_over"
@@ -96,6 +97,7 @@ class Reason(StrEnum):
     ALREADY_UPDATED = "already_updated"
     UPDATE_FAILED = "update_failed"
     UPDATE_IN_DOUBT = "update_in_doubt"
+    UPDATE_GIVEN_UP = "update_given_up"
     # delivery
     DELIVERY_BEGUN = "delivery_begun"
     DELIVERY_TAKEN_OVER = "delivery_taken_over"

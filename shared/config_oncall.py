@@ -58,6 +58,11 @@ def oncall_advice(written: Draft) -> Iterator[str]:
     """What is written and does not count."""
     if any(_steps(written)) and ("oncall", "wait_minutes") in written.places:
         yield "oncall.wait_minutes: has no effect, because oncall.steps say when"
+    provider, leads = written.text(("oncall", "provider")).lower(), led_to(written)
+    if any(_steps(written)) and provider and provider not in leads:
+        yield "oncall.provider: has no effect, because oncall.steps say where to"
+    if is_on_call(written) and written.get((*WEBHOOK, "url")) is not None and "webhook" not in leads:
+        yield "oncall.webhook: is never called, because no step, and no oncall.provider, leads there"
     for path in written.places:
         if path[:-1] == INSTANCES and path[-1].lower() == DEFAULT:
             told = "so is instance_url's called in metrics, logs and commands, and they cannot be told apart"

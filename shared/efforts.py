@@ -1,11 +1,18 @@
 """Leases, doubts and failures of one outside effect, whichever it is: an escalation, or what its record is told. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.commands import Claim, ClaimUpdate, EscalationFailed, Stage
 from shared.incident import Effort, Incident, Lease
 from shared.steps import is_parked
+
+GIVEN_UP_AFTER = timedelta(days=30)
+"""Since its end: what has not come through by then, nobody wants to know any more. Redis must not keep it for ever."""
+
+
+def is_over_long(incident: Incident, now: datetime) -> bool:
+    return incident.closure is not None and now - incident.closure.at > GIVEN_UP_AFTER
 
 
 def leased(effort: Effort, command: Claim | ClaimUpdate, now: datetime) -> Effort:

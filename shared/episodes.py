@@ -304,5 +304,5 @@ def _soonest(incident: Incident, new: Call) -> Call:
     kept = incident.call
     waits = [call.wait for call in (kept, new) if call.wait is not None]
     begins = incident.deadline is None and new.wait is not None
-    whom = {"target": new.target, "steps": new.steps} if begins else {}
+    whom = {"target": new.target, "instance": new.instance, "steps": new.steps} if begins else {}
     return kept.model_copy(update={"wait": min(waits, default=None), **whom})

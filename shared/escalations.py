@@ -1,10 +1,11 @@
 """Claims, attempts and what came of them: the way of an incident to its record, at each step of on-call. Pure."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from shared.commands import CallAgain, Claim, EscalationFailed, EventType, Reason, RecordWritten, Step
-from shared.efforts import failed, leased
+from shared.efforts import failed, is_over_long, leased
 from shared.incident import Effort, Incident, Record, State
 from shared.notification import SLACK
 from shared.steps import at_step, changed, failure, moments
@@ -75,6 +76,8 @@ def escalation_failed(incident: Incident, command: EscalationFailed, now: dateti
     effort = incident.effort(step) if step in incident.steps else Effort()
     if effort.lease is None or effort.lease.token != command.token or incident.record_of(step):
         return Step(incident, Reason.LEASE_LOST)
+    if is_over_long(incident, now):
+        command = replace(command, doubt=None)
     wanted = incident.awaits(step) and not _put_off(incident, step)
     settled = failed(effort, command, now, wanted=wanted)
     reason = Reason.ESCALATION_FAILED if wanted else Reason.CALLED_OFF
@@ -92,6 +95,9 @@ def call_again(incident: Incident, command: CallAgain, now: datetime) -> Step:
     due = incident.step_due(command.step) if calls else None
     if due is None or due > now:
         return Step(incident, Reason.NOT_DUE)
+    if incident.digest:  # it has no thread of its own, and nobody may believe that somebody was called
+        told, skipped = at_step(command.step), incident.with_step(command.step, skipped=True)
+        return changed(incident, now, Reason.NO_THREAD, EventType.CALLED_AGAIN, told, **skipped)
     data = {"mention": list(incident.call.steps[command.step - 1].mention)} | at_step(command.step)
     data |= moments(deadline=incident.deadline if incident.awaits_escalation else None)
     update = incident.with_step(command.step, called_at=now)

@@ -29,7 +29,14 @@ def informed(before: Incident | None, after: Incident, event: Happened) -> Incid
 
 
 def _telling(record: Record, more: list[News]) -> Record:
-    return record.model_copy(update={"news": (*record.news, *more)[-MAX_NEWS:]})
+    return record.model_copy(update={"news": _few((*record.news, *more))})
+
+
+def _few(news: tuple[News, ...]) -> tuple[News, ...]:
+    """What changed among the alerts gives way first: the latest such news says how many fire now."""
+    surplus = max(0, len(news) - MAX_NEWS)
+    dropped = sorted(news, key=lambda one: one.kind is not NewsKind.UPDATED)[:surplus]
+    return tuple(one for one in news if one not in dropped)
 
 
 def _so_far(incident: Incident, event: Happened) -> list[News]:

@@ -41,10 +41,17 @@ def noted(before: Incident | None, after: Incident, event: Happened) -> Incident
     if not found or after.digest or after.heir:
         return after
     new = tuple(Note(seq=event.version, at=event.at, kind=kind, data=data) for kind, data in found.items())
-    update: dict[str, Any] = {"notes": (*after.notes, *new)[-MAX_NOTES:]}
+    update: dict[str, Any] = {"notes": _few((*after.notes, *new))}
     if NoteKind.STILL_FIRING in found:
         update["reminded_at"] = event.at
     return after.model_copy(update=update)
+
+
+def _few(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """Who was to be called again is called, however much else has happened since, as while Slack was down."""
+    surplus = max(0, len(notes) - MAX_NOTES)
+    dropped = sorted(notes, key=lambda one: one.kind is NoteKind.CALLED_AGAIN)[:surplus]
+    return tuple(one for one in notes if one not in dropped)
 
 
 def _notes_of(before: Incident | None, after: Incident, event: Happened) -> dict[NoteKind, dict[str, Any]]:

@@ -44,7 +44,7 @@ from shared.commands import (
     UpdateFailed,
 )
 from shared.efforts import retried
-from shared.incident import Closure, Incident, State
+from shared.incident import Closure, Incident, State, Task
 from shared.news import informed
 from shared.notes import noted
 from shared.steps import changed
@@ -137,7 +137,8 @@ def _expire(incident: Incident, command: Expire, now: datetime) -> Step:
         return Step(incident, Reason.ALREADY_CLOSED)
     if now - mentioned < command.after:
         return Step(incident, Reason.STILL_MENTIONED)
-    if incident.attention_due or incident.delivery_due:  # a page that is owed does not lapse
+    owed = any(duty.task is not Task.UPDATE_RECORD for duty in incident.duties)
+    if owed or incident.delivery_due:  # a page that is owed does not lapse
         return Step(incident, Reason.STILL_OWED)
     closure = Closure(at=now, state=State.EXPIRED)
     data = {"mentioned_at": mentioned.isoformat()}

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.commands import ClaimUpdate, EventType, Reason, RecordUpdated, Step, UpdateFailed
-from shared.efforts import failed, leased
+from shared.efforts import failed, is_over_long, leased
 from shared.incident import Effort, Incident, Record
 from shared.steps import at_step, changed, failure
 
@@ -45,10 +45,12 @@ def update_failed(incident: Incident, command: UpdateFailed, now: datetime) -> S
     lease = record.update.lease if record else None
     if record is None or lease is None or lease.token != command.token:
         return Step(incident, Reason.LEASE_LOST)
-    settled = failed(record.update, command, now, wanted=True)
+    settled, left = failed(record.update, command, now, wanted=True), record.news
     reason = Reason.UPDATE_FAILED if command.doubt is None else Reason.UPDATE_IN_DOUBT
     data = failure(settled) | at_step(command.step)
-    update = _with(incident, command.step, update=settled)
+    if is_over_long(incident, now):
+        settled, left, reason = Effort(), (), Reason.UPDATE_GIVEN_UP
+    update = _with(incident, command.step, update=settled, news=left)
     return changed(incident, now, reason, EventType.RECORD_UPDATE_FAILED, data, **update)
 
 

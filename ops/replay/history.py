@@ -239,6 +239,8 @@ def _escalated(incident: Incident, event: Happening) -> Incident:
 
 
 def _called_again(incident: Incident, event: Happening) -> Incident:
+    if event.reason == Reason.NO_THREAD:
+        return incident.model_copy(update=incident.with_step(_step(event), skipped=True))
     return _seen(incident, **incident.with_step(_step(event), called_at=event.at))
 
 
@@ -249,6 +251,8 @@ def _record_updated(incident: Incident, event: Happening) -> Incident:
 
 
 def _record_not_updated(incident: Incident, event: Happening) -> Incident:
+    if event.reason == Reason.UPDATE_GIVEN_UP:
+        return _with_record(incident, event, news=(), update=Effort())
     return _with_record(incident, event, update=_effort(event))
 
 

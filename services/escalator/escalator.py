@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.escalator.outcomes import doubt_after, doubt_left, not_reached, put_off, report
+from services.escalator.outcomes import AT_ONCE, doubt_after, doubt_left, not_reached, put_off, report
 from services.escalator.target import Attempt, EscalationError, Found, Target, lease
 from services.escalator.targets import Targets, needs_target
 from shared.commands import (
@@ -146,6 +146,10 @@ def _why_not_write(attempt: Attempt, target: Target) -> Command | None:
     incident, step = attempt.incident, attempt.step
     due = incident.due_at(step)
     moved = due is not None and due > attempt.at
+    if due and moved and incident.awaits(step) and attempt.effort.doubt_until and not target.grace:
+        # Whether it was told cannot be found out; so it is told (again) at its new time, and stays in doubt until then.
+        error, wait = attempt.effort.error or "called off", due - attempt.at
+        return EscalationFailed(attempt.token, error, wait, doubt=AT_ONCE, looked_only=True, step=step)
     if (moved or not incident.awaits(step)) and not doubt_left(attempt):
         return EscalationFailed(attempt.token, "called off", timedelta(0), step=step)
     return put_off(EscalationFailed, attempt, target)

@@ -6,7 +6,7 @@ import structlog
 
 from services.escalator.target import Attempt, EscalationError, Target, lease
 from shared import metrics
-from shared.backoff import NEEDS_PERSON, backoff
+from shared.backoff import NEEDS_PERSON, RAREST, backoff
 from shared.commands import Command, EscalationFailed, Reason, RecordUpdated, RecordWritten, UpdateFailed
 from shared.failures import tell_failure
 from shared.keys import OPEN_LIFETIME
@@ -26,9 +26,9 @@ def not_reached(
     if error.put_off:
         told = effort.error or str(error)
         return kind(token, told, error.retry_after, doubt=doubt, looked_only=True, step=step)
-    pages = not issubclass(kind, UpdateFailed)
+    patient = kind is UpdateFailed or attempt.incident.closure is not None
     wait = backoff(
-        effort.attempts, retry_after=error.retry_after, needs_person=error.needs_person, pages=pages
+        effort.attempts, retry_after=error.retry_after, needs_person=error.needs_person, patient=patient
     )
     wait = min(wait, LOOK_AGAIN) if doubt and not error.retry_after and not error.needs_person else wait
     return kind(token, str(error), wait, doubt=doubt, needs_person=error.needs_person, step=step)
@@ -38,12 +38,17 @@ def put_off(kind: Failure, attempt: Attempt, target: Target) -> EscalationFailed
     """What is looked for is not there. None: no earlier attempt can bring it any more, so it may be written."""
     if doubt := doubt_left(attempt):
         error = attempt.effort.error or "an earlier attempt was cut short"
-        again = LOOK_AGAIN if doubt <= target.grace + lease(target) else NEEDS_PERSON
+        again = LOOK_AGAIN if doubt <= target.grace + lease(target) else _ever_more_rarely(doubt)
         return kind(attempt.token, error, min(again, doubt), doubt=doubt, looked_only=True, step=attempt.step)
     if attempt.is_late():
         words = "stalled before the request"
-        return kind(attempt.token, words, AT_ONCE, looked_only=True, step=attempt.step)
+        return kind(attempt.token, words, AT_ONCE, doubt=doubt, looked_only=True, step=attempt.step)
     return None
+
+
+def _ever_more_rarely(doubt: timedelta) -> timedelta:
+    """What is not shown to us is seldom shown later."""
+    return min(max((OPEN_LIFETIME - doubt) / 10, NEEDS_PERSON), RAREST)
 
 
 def doubt_after(

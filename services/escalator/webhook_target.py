@@ -46,10 +46,10 @@ class WebhookTarget:
 
     async def find(self, incident: Incident, step: int, record: Record | None = None) -> Found | None:
         """Nobody knows. Only once an attempt in doubt is called off is it taken to have come through, so that whoever it reached
-        hears that somebody has the incident, or that it is over."""
+        hears that somebody has the incident, or that it is over. Who has only put it off wants it told at its time."""
         if record:
             return Found(record.sys_id, record.number, record.url)
-        if incident.effort(step).doubt_until and _is_called_off(incident, step):
+        if incident.effort(step).doubt_until and not incident.awaits(step):
             return _found(incident, step, Receipt(UNCONFIRMED))
         return None
 
@@ -92,12 +92,6 @@ def _wants(settings: WebhookConfig) -> tuple[NewsKind, ...]:
         NewsKind.CLOSED: settings.on_resolve,
     }
     return tuple(kind for kind, is_asked in asked.items() if is_asked)
-
-
-def _is_called_off(incident: Incident, step: int) -> bool:
-    """Also for now: the deadline was moved since the claim."""
-    lease, due = incident.effort(step).lease, incident.due_at(step)
-    return not incident.awaits(step) or bool(lease and due and due > lease.at)
 
 
 def _found(incident: Incident, step: int, receipt: Receipt) -> Found:

@@ -61,12 +61,14 @@ class _Weighing:
 
     def call(self) -> Call:
         enabled, wait, asked = self._enabled(), self._wait(), self._instance()
-        target, steps = self._oncall.target, _in_time(self._oncall.steps, wait)
+        target = self._oncall.target
+        instance = asked if asked and target == SERVICENOW else self._oncall.instance
+        steps = tuple(_at(asked, step) for step in _in_time(self._oncall.steps, wait))
         call = Call(
             wait=wait if enabled else None,
             target=target,
-            instance=asked if asked and target == SERVICENOW else self._oncall.instance,
-            steps=tuple(_at(asked, step) for step in steps) if enabled else (),
+            instance=instance,
+            steps=_once_each((target, instance), steps) if enabled else (),
             channel=self._channel(),
         )
         self._warn_of_unused()
@@ -165,6 +167,17 @@ def _at(asked: str | None, step: PlannedStep) -> PlannedStep:
     """The instance that was asked for goes where the configuration names none."""
     free = step.target == SERVICENOW and step.instance is None
     return step.model_copy(update={"instance": asked}) if asked and free else step
+
+
+def _once_each(escalation: tuple[str, str | None], steps: tuple[PlannedStep, ...]) -> tuple[PlannedStep, ...]:
+    """Without those that would open a second record of an incident in the same instance."""
+    taken, left = {escalation}, []
+    for step in steps:
+        place = (step.target, step.instance)
+        if step.target != SERVICENOW or place not in taken:
+            left.append(step)
+        taken.add(place)
+    return tuple(left)
 
 
 def known(query: Mapping[str, str]) -> dict[str, str]:

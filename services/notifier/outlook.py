@@ -1,7 +1,10 @@
 """What on-call is about to do, or tries to: a line for each step that is under way or failed, and one for all that is still to come."""
 
+from datetime import datetime
+
 from services.notifier.mrkdwn import Mrkdwn, cut, date, escape
 from shared.incident import Incident
+from shared.notification import WEBHOOK
 from shared.outlook import Coming, coming, target_name
 from shared.plain_text import one_line, shortened
 
@@ -27,14 +30,20 @@ def _trouble(incident: Incident, step: int) -> str:
     if effort.may_act and not incident.closure:
         return f"Escalating to {target} now" + (f", attempt {effort.attempts + 1}" if effort.attempts else "")
     if effort.doubt_until:
-        until = date(effort.doubt_until)
-        return _sentence(
-            f"{target} may have taken an attempt that failed here: {_error(effort.error)}; looking until {until}"
-        )
+        told = f"{target} may have taken an attempt that failed here: {_error(effort.error)}"
+        return _sentence("; ".join([told, *_finding_out(incident, step, effort.doubt_until)]))
     if effort.attempts and effort.retry_at and incident.awaits(step):  # else it was put off since
         error, again = _error(effort.error), date(effort.retry_at)
         return _sentence(f"{target} attempt {effort.attempts} failed: {error}; next try {again}")
     return ""
+
+
+def _finding_out(incident: Incident, step: int, until: datetime) -> list[str]:
+    """The webhook cannot be asked what it knows: it is called again, unless nobody need be called any more."""
+    if incident.target_of(step)[0] != WEBHOOK:
+        return [f"looking until {date(until)}"]
+    again = incident.step_due(step) if incident.awaits(step) else None
+    return [f"next try {date(again)}"] if again else []
 
 
 def _is_hasty(incident: Incident, step: int) -> bool:

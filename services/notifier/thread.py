@@ -7,7 +7,7 @@ from typing import Any
 from services.notifier.mrkdwn import Mrkdwn, cut, date, escape, link, mention
 from services.notifier.outlook import where
 from shared.incident import Incident, Note, NoteKind
-from shared.notification import SERVICENOW
+from shared.notification import SERVICENOW, WEBHOOK
 from shared.plain_text import one_line, shortened
 from shared.wording import span
 
@@ -82,7 +82,9 @@ def _attempt_failed(note: Note) -> str:
     told = f"⚠️ Attempt {note.data.get('attempt')} to {deed} failed: {_text(note.data.get('error')) or 'no answer'}"
     if doubt:
         taken = _target(note)
-        return f"{told}. {taken[0].upper()}{taken[1:]} may have taken it all the same; looking until {date(doubt)}"
+        cannot_be_asked = note.data.get("target") == WEBHOOK
+        then = f"next try {date(retry or doubt)}" if cannot_be_asked else f"looking until {date(doubt)}"
+        return f"{told}. {taken[0].upper()}{taken[1:]} may have taken it all the same; {then}"
     if note.data.get("parked"):
         told += ". Somebody has to mend this"
     return f"{told}. Next try {date(retry)}" if retry else told

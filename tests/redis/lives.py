@@ -165,7 +165,7 @@ class Lives:
         return await self.apply(Lapse())
 
     async def digest(self) -> Step | None:
-        return await self.apply(Digested("storm", "C1")) if self._dice.random() < 0.3 else None
+        return await self.apply(Digested("storm", "C1")) if self._dice.random() < 0.6 else None
 
     async def call_again(self) -> Step | None:
         id_, step = await self._duty(Task.CALL_AGAIN)

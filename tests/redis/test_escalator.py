@@ -35,6 +35,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "backoff", lambda *_, **__: AT_ONCE)
     monkeypatch.setattr(outcomes, "LOOK_AGAIN", AT_ONCE)
     monkeypatch.setattr(outcomes, "NEEDS_PERSON", AT_ONCE)
+    monkeypatch.setattr(outcomes, "RAREST", AT_ONCE)
 
 
 def made(store: Store, client: httpx.AsyncClient, url: str) -> Escalator:

@@ -87,7 +87,7 @@ async def test_the_random_lives_tell_every_event_there_is(client: Redis) -> None
         *("message_gone/message_gone", "retry_asked/retry_asked", "expired/expired", "lapsed/lapsed"),
         *("unacknowledged/unacknowledged", "snoozed/snoozed", "escalation_asked/escalation_asked"),
         *("resolved/resolved_by_hand", "deed_refused/already_acknowledged", "deed_refused/already_closed"),
-        *("called_again/called_again", "record_updated/record_updated"),
+        *("called_again/called_again", "called_again/no_thread", "record_updated/record_updated"),
         *("record_update_failed/update_failed", "record_update_failed/update_in_doubt"),
         *("noted/noted", "digested/digested", "handed_over/handed_over"),
     }

@@ -4,20 +4,32 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from sandbox.faults import Fault
 from sandbox.server import Running
 from services.escalator import outcomes
 from services.escalator.escalator import Escalator
+from services.escalator.instances import Instance, Instances
 from services.escalator.targets import Targets
 from services.escalator.webhook_target import UNCONFIRMED, WebhookTarget, webhook_targets
-from shared.commands import Acknowledge, ResolveByHand, SnoozeFor, Unacknowledge
+from shared.commands import (
+    Acknowledge,
+    Claim,
+    EscalateNow,
+    RecordWritten,
+    ResolveByHand,
+    Retry,
+    SnoozeFor,
+    Stage,
+    Unacknowledge,
+)
 from shared.config_webhook import WebhookConfig
-from shared.incident import State
+from shared.incident import NewsKind, Record, State
 from shared.notification import WEBHOOK, Call
 from shared.store import Store
-from tests.episodes import alert, notification
+from tests.episodes import alert, notification, targets
 from tests.redis.conftest import now
 
 AT_ONCE = timedelta(0)
@@ -131,7 +143,27 @@ async def test_who_was_surely_not_told_hears_nothing_of_an_acknowledgement(
     assert len(sandbox.world.webhook.calls.entries) == 1
 
 
-async def test_a_snooze_after_a_lost_answer_is_too_late(
+@pytest.mark.parametrize("kind", ["drop", "drop_after"])
+async def test_who_snoozes_after_a_lost_answer_puts_off_the_next_attempt_and_not_the_page_for_ever(
+    escalator: Escalator, store: Store, sandbox: Running, kind: str
+) -> None:
+    """Perhaps nobody was reached. Whoever was knows the id."""
+    id_ = await opened(store)
+    misbehave(sandbox, kind, count=1)
+    await escalator.escalate(id_)
+    await store.apply(id_, SnoozeFor("Ada", "link", span=timedelta(minutes=15)))
+    await escalator.escalate(id_)
+    snoozed = await now(store, id_)
+    assert (snoozed.state, len(sandbox.world.webhook.calls.entries)) == (State.OPEN, 1)
+    assert snoozed.deadline
+    assert snoozed.escalation_due
+    assert abs(snoozed.escalation_due - snoozed.deadline) < timedelta(seconds=1)
+    await store.apply(id_, EscalateNow("Ada", "link"))
+    await escalator.escalate(id_)
+    assert ((await now(store, id_)).state, told(sandbox)) == (State.ESCALATED, ["escalated"])
+
+
+async def test_who_acknowledges_while_such_a_snooze_lasts_is_told_of_once_it_is_over(
     escalator: Escalator, store: Store, sandbox: Running
 ) -> None:
     id_ = await opened(store)
@@ -139,8 +171,12 @@ async def test_a_snooze_after_a_lost_answer_is_too_late(
     await escalator.escalate(id_)
     await store.apply(id_, SnoozeFor("Ada", "link", span=timedelta(minutes=15)))
     await escalator.escalate(id_)
-    assert (await now(store, id_)).state is State.ESCALATED
-    assert len(sandbox.world.webhook.calls.entries) == 1
+    await store.apply(id_, Acknowledge("Ada", "link"))
+    assert (await now(store, id_)).escalation.doubt_until
+    await store.apply(id_, Retry(Stage.ESCALATION))
+    await escalator.escalate(id_)
+    await escalator.escalate(id_)
+    assert told(sandbox) == ["escalated", "acknowledged"]
 
 
 async def test_its_life_is_told_once_each(escalator: Escalator, store: Store, sandbox: Running) -> None:
@@ -186,3 +222,43 @@ async def test_a_refusal_is_parked_and_heals(escalator: Escalator, store: Store,
     assert (effort.parked, effort.error) == (True, "answered 410: check oncall.webhook.url and secret")
     await escalator.escalate(id_)
     assert told(sandbox) == ["escalated"]
+
+
+@pytest.mark.parametrize("configured", ["another instance", "another kind"])
+async def test_a_record_whose_target_is_not_configured_any_more_is_told_nothing_elsewhere(
+    escalator: Escalator, store: Store, sandbox: Running, configured: str
+) -> None:
+    """And all of it once somebody has mended that."""
+    id_ = await opened(store)
+    await escalator.escalate(id_)
+    if configured == "another instance":
+        record = Record(
+            sys_id="a" * 32, number="INC1", url="", instance="infra", at=(await now(store, id_)).opened_at
+        )
+        id_ = await opened_and_escalated_to(store, record)
+    await store.apply(id_, Acknowledge("Ada", "link"))
+    async with httpx.AsyncClient(trust_env=False) as http:
+        instance = Instance(None, sandbox.servicenow_url("main"), [http], timedelta(seconds=1))
+        others = Escalator(store, targets(Instances(instance)), wake=lambda: None)
+        await others.escalate(id_)
+    after = await now(store, id_)
+    assert after.record
+    assert after.record.news
+    assert after.record.update.parked
+    assert "not configured" in after.record.update.error
+    assert not sandbox.world.servicenow.calls.entries
+    if configured == "another kind":
+        await escalator.escalate(id_)
+        assert told(sandbox) == ["escalated", "acknowledged"]
+
+
+async def opened_and_escalated_to(store: Store, record: Record) -> str:
+    sent = notification(group="other").model_copy(
+        update={"call": Call(wait=AT_ONCE, instance=record.instance)}
+    )
+    incident = (await store.receive(sent)).incident
+    assert incident
+    wanting = record.model_copy(update={"wants": (NewsKind.ACKNOWLEDGED,)})
+    await store.apply(incident.id, Claim("w1", timedelta(minutes=1), timedelta(minutes=1)))
+    await store.apply(incident.id, RecordWritten("w1", wanting))
+    return incident.id

@@ -51,6 +51,21 @@ class TestSteps:
         plan = load(FILE + "  wait_minutes: 7\n").config.oncall.plan
         assert (plan.wait, plan.target, plan.instance, plan.steps) == (7 * MINUTE, SERVICENOW, None, ())
 
+    def test_a_provider_beside_them_that_they_do_not_lead_to_is_told_to_have_no_effect(
+        self, load: Load
+    ) -> None:
+        words = "oncall.provider: has no effect, because oncall.steps say where to"
+        one = "  steps: [{wait_minutes: 1, target: servicenow}]\n"
+        assert words in load(FILE + one + "  provider: webhook\n").warnings
+        assert words not in load(FILE + one + "  provider: servicenow\n").warnings
+
+    def test_a_webhook_to_which_nothing_leads_is_told(self, load: Load) -> None:
+        words = "oncall.webhook: is never called, because no step, and no oncall.provider, leads there"
+        assert words in load(FILE + HOOK).warnings
+        assert words in load(FILE + HOOK + "  steps: [{wait_minutes: 1, target: servicenow}]\n").warnings
+        assert words not in load(FILE + HOOK + THREE).warnings
+        assert words not in load(FILE + HOOK + "  provider: webhook\n").warnings
+
     def test_an_empty_list_is_none_at_all(self, load: Load) -> None:
         assert load(FILE + "  wait_minutes: 7\n  steps: []\n").config.oncall.plan.wait == 7 * MINUTE
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.backoff import CAP, FIRST, LONGEST_RETRY_AFTER, NEEDS_PERSON, SHORTEST, backoff
+from shared.backoff import CAP, FIRST, LONGEST_RETRY_AFTER, NEEDS_PERSON, RAREST, SHORTEST, backoff
 
 SECOND = timedelta(seconds=1)
 
@@ -31,11 +31,13 @@ def test_what_needs_a_person_is_tried_slowly() -> None:
     assert backoff(0, needs_person=True, retry_after=SECOND, jitter=0) == NEEDS_PERSON
 
 
+def test_what_nobody_waits_for_is_tried_ever_more_rarely_until_somebody_has_mended_it() -> None:
+    """A thousand records that a data policy keeps from being closed must not be a thousand requests a minute."""
+    waits = [backoff(attempts, needs_person=True, patient=True, jitter=0) for attempts in (0, 1, 2, 50)]
+    assert waits == [NEEDS_PERSON, 2 * NEEDS_PERSON, 4 * NEEDS_PERSON, RAREST]
+    assert backoff(20, patient=True, jitter=1) == CAP
+
+
 def test_a_longer_word_of_the_other_side_counts_there_too() -> None:
     wait = backoff(0, needs_person=True, retry_after=5 * NEEDS_PERSON, jitter=0)
     assert wait == 5 * NEEDS_PERSON
-
-
-def test_what_calls_nobody_waits_ever_longer_for_whoever_mends_it() -> None:
-    waits = [backoff(attempts, needs_person=True, pages=False, jitter=0) for attempts in (0, 1, 2, 5, 6, 99)]
-    assert waits == [factor * NEEDS_PERSON for factor in (1, 2, 4, 32, 60, 60)]

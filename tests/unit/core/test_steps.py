@@ -10,6 +10,7 @@ from shared.commands import (
     CallAgain,
     Claim,
     Command,
+    Digested,
     EscalateNow,
     EscalationFailed,
     EventType,
@@ -24,6 +25,7 @@ from shared.commands import (
     Unacknowledge,
 )
 from shared.incident import Incident, NoteKind, Record, State, Task
+from shared.notes import MAX_NOTES
 from shared.notification import SERVICENOW, SLACK, WEBHOOK, PlannedStep
 from shared.transitions import NO_RULES, advance
 from tests.episodes import MINUTE, NOON, alert, incident_id, notification
@@ -74,6 +76,14 @@ def test_people_are_called_once_and_the_thread_says_so() -> None:
     assert note.data == {"mention": ["<!subteam^S1>"], "deadline": DUE.isoformat()}
     assert answer(decided(called), CallAgain(1), NOON + 2 * MINUTE) is Reason.NOT_DUE
     assert answer(opened(), CallAgain(1), NOON + MINUTE - SECOND) is Reason.NOT_DUE
+
+
+def test_however_much_happens_while_slack_is_down_people_are_called_once_it_is_back() -> None:
+    incident = after(opened(), (CallAgain(1), NOON + MINUTE))
+    for _ in range(MAX_NOTES):
+        incident = after(incident, (fire(alert(), alert("b")), DUE), (fire(alert()), DUE))
+    assert len(incident.notes) == MAX_NOTES
+    assert incident.notes[0].kind is NoteKind.CALLED_AGAIN
 
 
 @pytest.mark.parametrize(
@@ -197,3 +207,19 @@ def test_the_first_notification_with_on_call_says_whom_to_call() -> None:
     assert left(quiet) == []
     incident = decided(advance(quiet, fire(wait=MINUTE, steps=(HOOK,)), NOON))
     assert left(incident) == [(Task.ESCALATE, 0, NOON + MINUTE), (Task.ESCALATE, 1, NOON + 6 * MINUTE)]
+
+
+def test_where_to_go_is_settled_when_on_call_begins_also_by_a_later_notification() -> None:
+    incident = decided(advance(None, fire(number=1, wait=None), NOON))
+    begun = after(incident, (fire(instance="infra", steps=(HOOK,)), NOON + MINUTE))
+    assert begun.target_of(0) == (SERVICENOW, "infra")
+    assert left(begun) == [(Task.ESCALATE, 0, DUE + MINUTE), (Task.ESCALATE, 1, DUE + 6 * MINUTE)]
+    assert after(begun, (fire(instance=None), NOON + 2 * MINUTE)).target_of(0) == (SERVICENOW, "infra")
+
+
+def test_for_an_incident_that_only_a_digest_tells_of_nobody_is_called_and_nobody_is_said_to_be() -> None:
+    step = advance(after(opened(), (Digested("storm", "C1"), NOON)), CallAgain(1), NOON + MINUTE)
+    assert step.reason is Reason.NO_THREAD
+    skipped = decided(step)
+    assert (skipped.further[0].called_at, skipped.notes) == (None, ())
+    assert (Task.CALL_AGAIN, 1) not in [(task, nth) for task, nth, _ in left(skipped)]

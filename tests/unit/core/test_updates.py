@@ -1,6 +1,8 @@
 """What a record is told of its incident's life: what it wants to know, once, by one worker at a time."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -18,10 +20,13 @@ from shared.commands import (
     ResolveByHand,
     Retry,
     Stage,
+    Step,
     Unacknowledge,
     UpdateFailed,
 )
+from shared.efforts import GIVEN_UP_AFTER
 from shared.incident import Effort, Incident, NewsKind, State, Task
+from shared.news import MAX_NEWS
 from shared.transitions import advance
 from tests.episodes import MINUTE, NOON, alert
 from tests.unit.core.lives import (
@@ -42,6 +47,7 @@ from tests.unit.core.lives import (
 ALL = (NewsKind.ACKNOWLEDGED, NewsKind.UPDATED, NewsKind.CLOSED)
 ACK, BACK = Acknowledge("anna", "link"), Unacknowledge("bob", "link")
 LATER = DUE + 10 * MINUTE
+DAY = timedelta(days=1)
 TELL = ClaimUpdate("u1", LEASE, GRACE)
 
 
@@ -82,6 +88,16 @@ def test_news_say_what_happened() -> None:
         (NewsKind.UPDATED, {"firing": 2, "joined": ["b"], "joined_count": 1}),
         (NewsKind.UNACKNOWLEDGED, {"by": "bob"}),
     ]
+
+
+def test_alerts_that_come_and_go_push_out_nothing_that_matters_more() -> None:
+    """As while ServiceNow is down: who has acknowledged is told all the same."""
+    incident, coming = after(escalated(*ALL), (ACK, LATER)), fire(alert("a"), alert("b"))
+    for _ in range(MAX_NEWS):
+        incident = after(incident, (coming, LATER), (fire(alert("a")), LATER))
+    assert len(news(incident)) == MAX_NEWS
+    assert kinds(incident)[0] is NewsKind.ACKNOWLEDGED
+    assert kinds(after(incident, (resolve(alert("a", firing=False)), LATER)))[-1] is NewsKind.CLOSED
 
 
 def test_a_mere_repeat_is_no_news() -> None:
@@ -200,3 +216,32 @@ def test_what_is_to_be_told_comes_in_its_order_and_is_bounded() -> None:
     seqs = [one.seq for one in incident.records[0].news]
     assert seqs == sorted(set(seqs))
     assert len(seqs) == 20
+
+
+def refused(incident: Incident, at: datetime) -> Step:
+    refusal = UpdateFailed("u1", "answered 403", MINUTE, needs_person=True)
+    return advance(after(incident, (TELL, at)), refusal, at)
+
+
+def test_what_a_record_cannot_be_told_is_given_up_long_after_the_end() -> None:
+    """Else each such incident would stay in Redis, and at its record, for ever."""
+    over = after(escalated(*ALL), (resolve(), LATER))
+    still = refused(over, LATER + GIVEN_UP_AFTER)
+    assert (still.reason, kinds(decided(still))) == (Reason.UPDATE_FAILED, [NewsKind.CLOSED])
+    done = refused(over, LATER + GIVEN_UP_AFTER + SECOND)
+    assert (done.reason, kinds(decided(done))) == (Reason.UPDATE_GIVEN_UP, [])
+    assert decided(done).attention_due is None
+
+
+def test_nor_is_a_record_looked_for_for_ever_that_nobody_shows_us() -> None:
+    unseen = EscalationFailed("w1", "answered 201 without showing it", MINUTE, doubt=400 * DAY)
+    over = after(opened(), (CLAIM, DUE), (unseen, DUE), (resolve(), LATER))
+    assert over.attention_due
+    late = LATER + GIVEN_UP_AFTER + SECOND
+    looked = after(over, (CLAIM, late), (replace(unseen, looked_only=True), late))
+    assert (looked.state, looked.attention_due) == (State.RESOLVED, None)
+
+
+def test_a_record_that_cannot_be_told_something_keeps_no_incident_open() -> None:
+    incident = decided(refused(after(escalated(*ALL), (ACK, LATER)), LATER))
+    assert answer(incident, Expire(MINUTE), LATER + 2 * MINUTE) is Reason.EXPIRED

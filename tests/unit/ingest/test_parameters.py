@@ -286,9 +286,13 @@ class TestSteps:
         assert call(self.oncall(self.MENTION, self.PAGER), oncall_enable="false").steps == ()
 
     def test_another_instance_goes_where_none_is_named(self) -> None:
-        asked = call(self.oncall(self.EMEA, self.ANY), servicenow_other_instance="infra")
-        assert asked.instance == "Infra"
+        oncall = self.oncall(self.EMEA, self.ANY, target=WEBHOOK)
+        asked = call(oncall, servicenow_other_instance="infra")
         assert [step.instance for step in asked.steps] == ["emea", "Infra"]
+
+    def test_another_instance_gets_one_record_of_an_incident(self) -> None:
+        asked = call(self.oncall(self.EMEA, self.PAGER, self.ANY), servicenow_other_instance="emea")
+        assert (asked.instance, asked.steps) == ("emea", (self.PAGER,))
 
     def test_another_instance_takes_the_place_of_the_configured_one(self) -> None:
         oncall = replace(ON, instance="emea")

@@ -44,6 +44,7 @@ LAPSING = {
 LEASE = Lease(token="t", at=NOON, until=NOON + MINUTE)
 
 
+TO_THE_WEBHOOK = {"call": Call(wait=3 * MINUTE, target=WEBHOOK)}
 SNOOZED = {
     "snooze": Snooze(at=NOON, by="kim", until=NOON + 15 * MINUTE),
     "deadline": NOON + 15 * MINUTE,
@@ -181,6 +182,17 @@ def test_a_number_that_the_sender_cut_is_a_lower_bound() -> None:
         (
             {"escalation": Effort(attempts=1, error="timeout", doubt_until=NOON + 5 * MINUTE)},
             [f"ServiceNow may have taken an attempt that failed here: timeout; looking until {clock('12:05')}"],
+        ),
+        (
+            TO_THE_WEBHOOK | {"escalation": Effort(attempts=1, error="lost", retry_at=LATER, doubt_until=NOON)},
+            [f"The webhook may have taken an attempt that failed here: lost; next try {clock('12:20')}"],
+        ),
+        (
+            TO_THE_WEBHOOK | ACKNOWLEDGED | {"escalation": Effort(attempts=1, error="lost", doubt_until=NOON)},
+            [
+                f"Acknowledged by anna, {clock('12:01')}",
+                "The webhook may have taken an attempt that failed here: lost",
+            ],
         ),
         (ACKNOWLEDGED, [f"Acknowledged by anna, {clock('12:01')}"]),
         (LAPSING, [f"Acknowledged by anna, {clock('12:01')}; open again {clock('12:31')} if it still fires"]),

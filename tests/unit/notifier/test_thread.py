@@ -146,7 +146,7 @@ TOLD: list[tuple[NoteKind, dict[str, Any], str]] = [
     (
         NoteKind.ATTEMPT_FAILED,
         {"attempt": 1, "error": "x", "target": "webhook", "doubt_until": DUE},
-        f"⚠️ Attempt 1 to reach the webhook failed: x. The webhook may have taken it all the same; looking until {clock('12:33')}",
+        f"⚠️ Attempt 1 to reach the webhook failed: x. The webhook may have taken it all the same; next try {clock('12:33')}",
     ),
     (
         NoteKind.ESCALATED_LATE,
