@@ -3,11 +3,10 @@ to one record for each. https://www.servicenow.com/docs: Import Set API."""
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from services.escalator.servicenow_answers import Row, is_sys_id, result_of, text_of
+from services.escalator.servicenow_answers import Row, is_sys_id, number_of, result_of, text_of
 from services.escalator.target import EscalationError
 
 MADE = ("inserted", "updated", "ignored")
@@ -28,7 +27,7 @@ def imported(response: httpx.Response) -> Row:
     told = [row for row in rows if isinstance(row, dict)]
     for row in told:
         if row.get("status") in MADE and (sys_id := _sys_id(row)):
-            return Row(sys_id, text_of(row.get("display_value")) or sys_id)
+            return Row(sys_id, number_of(row.get("display_value")) or sys_id)
     for row in told:
         if row.get("status") == "error":
             words = (
@@ -40,5 +39,5 @@ def imported(response: httpx.Response) -> Row:
 
 def _sys_id(row: Mapping[str, Any]) -> str:
     """Of the record itself: the link leads to it."""
-    last = urlsplit(text_of(row.get("record_link"))).path.rpartition("/")[2]
+    last = text_of(row.get("record_link")).partition("?")[0].rpartition("/")[2]
     return next((text for text in (last, text_of(row.get("sys_id"))) if is_sys_id(text)), "")

@@ -94,7 +94,7 @@ def row_of(result: Mapping[str, Any]) -> Row | None:
     if not isinstance(sys_id, str) or not is_sys_id(sys_id):
         return None
     # Not every table numbers its rows.
-    return Row(sys_id, shortened(text_of(number), LONGEST_NUMBER) or sys_id)
+    return Row(sys_id, number_of(number) or sys_id)
 
 
 def seen_of(result: Mapping[str, Any]) -> Seen:
@@ -103,7 +103,7 @@ def seen_of(result: Mapping[str, Any]) -> Seen:
     notes = result.get("work_notes")
     return Seen(
         sys_id=sys_id,
-        number=shortened(text_of(result.get("number")), LONGEST_NUMBER) or sys_id,
+        number=number_of(result.get("number")) or sys_id,
         correlation_id=text_of(result.get("correlation_id")),
         state=text_of(result.get("state")),
         active=active == "true" if active in ("true", "false") else None,
@@ -116,6 +116,11 @@ def text_of(field: object, part: str = "value") -> str:
     """A field of a row as plain text, whether it is shown as a text or as an object with parts. JSON can hold what no store takes."""
     value = field.get(part) if isinstance(field, dict) else field
     return clean(value) if isinstance(value, str) else ""
+
+
+def number_of(field: object) -> str:
+    """A record's number, or what stands for it; empty: it is not shown."""
+    return shortened(text_of(field), LONGEST_NUMBER)
 
 
 def is_sys_id(text: str) -> bool:

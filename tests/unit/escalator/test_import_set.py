@@ -109,6 +109,11 @@ def test_of_several_transforms_the_one_that_made_a_record_counts() -> None:
             "the import made no record",
             False,
         ),
+        (
+            [MADE | {"status": "inserted", "record_link": "http://[x", "sys_id": ""}],
+            "the import made no record",
+            False,
+        ),
     ],
 )
 def test_a_transform_that_made_nothing_needs_a_person(
