@@ -193,7 +193,7 @@ async def test_when_it_is_back_one_attempt_finds_out_and_all_others_follow(
     monkeypatch.setattr(circuit_module, "LONGEST_PAUSE", 0.5)
     misbehave(sandbox, "status", "main", status=503)
     ids = await some(store, 40)
-    async with working(client, sandbox) as replica:
+    async with working(client, sandbox, concurrency_per_instance=5) as replica:  # all of them find it silent
         gate = replica.instances.named(None).gate
         await wait_until(lambda: gate.wait, "the circuit to open")
         before = len(sandbox.world.servicenow.calls.entries)
