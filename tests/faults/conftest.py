@@ -1,8 +1,13 @@
 """Faults use what the end-to-end tests use, in numbers that `ACKSTREAM_FAULTS=full` makes large."""
 
 import os
+from collections.abc import AsyncIterator
+
+import pytest
 
 from tests.e2e.conftest import new_stack, sandbox
+from tests.faults.gate import Gate
+from tests.servers import RedisServer
 
 __all__ = ["new_stack", "sandbox"]
 
@@ -35,3 +40,10 @@ IMPATIENT = (
 def hurried() -> dict[str, object]:
     """Options of a stack that waits for as short as makes sense; the full numbers are for the real constants."""
     return {} if FULL else {"constants": IMPATIENT, "timeout": 2}
+
+
+@pytest.fixture
+async def gate(redis_server: RedisServer) -> AsyncIterator[Gate]:
+    """Between a service and Redis; it can hold a commit back."""
+    async with Gate(redis_server.port) as gate:
+        yield gate

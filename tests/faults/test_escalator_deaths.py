@@ -32,12 +32,6 @@ POINTS = (
 )
 
 
-@pytest.fixture
-async def gate(redis_server: RedisServer) -> AsyncIterator[Gate]:
-    async with Gate(redis_server.port) as gate:
-        yield gate
-
-
 async def test_an_escalator_that_dies_at_a_bad_moment_writes_each_record_once(
     new_stack: StackFactory, client: Redis, gate: Gate
 ) -> None:
