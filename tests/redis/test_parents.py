@@ -31,6 +31,7 @@ from shared.redis_client import Scripts
 from shared.store import Store
 from shared.storms import Storms
 from tests.redis.conftest import now, opened
+from tests.redis.replica import Replica
 from tests.waiting import wait_until
 
 STORM = f"{7:030x}00"
@@ -50,46 +51,11 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parent_closing, "LATER", 0.2 * SECOND)
 
 
-class Replica:
-    """An escalator as its service wires it, without the stream."""
-
-    def __init__(self, scripts: Scripts, sandbox: Running, timeout: float, **settings: Any) -> None:
-        self.config = ServiceNowConfig.model_validate(
-            {
-                "instance_url": sandbox.servicenow_url("main"),
-                "other_instance_urls": {"infra": sandbox.servicenow_url("infra")},
-                "username": "ackstream",
-                "password": "sandbox",
-                "timeout_seconds": timeout,
-                **settings,
-            }
-        )
-        store, self.instances = Store(scripts), Instances.of(self.config, scripts)
-        self.stopping, wake = asyncio.Event(), asyncio.Event()
-        mappings = Mappings(self.config, lambda _: "")
-        singles = servicenow_targets(self.config, self.instances, mappings)
-        family = parents(
-            self.config, self.instances, mappings, singles, scripts, "https://console.example.com"
-        )
-        targets = Targets(singles, family)
-        escalator = Escalator(store, targets, wake.set)
-        queues = Queues(scripts, store, escalator, targets, Keys())
-        due_times = DueTimes(scripts, Keys().deadlines)
-        poller = Poller(due_times, queues.join, self.stopping, name="deadlines", concurrency=16, woken=wake)
-        self.pollers = [poller, *queues.pollers(self.stopping)]
-
-    async def run(self) -> None:
-        try:
-            await asyncio.gather(*(poller.run() for poller in self.pollers))
-        finally:
-            await self.instances.close()
-
-
 @asynccontextmanager
 async def working(
     client: Redis, sandbox: Running, *, seconds: float = 1, **settings: Any
 ) -> AsyncIterator[asyncio.Task[None]]:
-    replica = Replica(Scripts(client), sandbox, seconds, **settings)
+    replica = Replica(Scripts(client), sandbox, seconds, storms=True, **settings)
     running = asyncio.create_task(replica.run())
     yield running
     replica.stopping.set()

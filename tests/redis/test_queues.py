@@ -32,49 +32,12 @@ from shared.keys import Keys, servicenow_hold, servicenow_silence
 from shared.redis_client import Scripts
 from shared.store import Store
 from tests.redis.conftest import now, opened
+from tests.redis.replica import Replica
 from tests.waiting import wait_until
 
 AT_ONCE = timedelta(0)
 KEYS = Keys()
 Record = Callable[[str], Any]
-
-
-class Replica:
-    """An escalator as its service wires it, without the stream."""
-
-    def __init__(self, scripts: Scripts, sandbox: Running, timeout: float, **settings: Any) -> None:
-        self.config = ServiceNowConfig.model_validate(
-            {
-                "instance_url": sandbox.servicenow_url("main"),
-                "other_instance_urls": {"infra": sandbox.servicenow_url("infra")},
-                "username": "ackstream",
-                "password": "sandbox",
-                "timeout_seconds": timeout,
-                **settings,
-            }
-        )
-        self.scripts = scripts
-        store, self.instances = Store(scripts), Instances.of(self.config, scripts)
-        self.wake, self.stopping = asyncio.Event(), asyncio.Event()
-        mappings = Mappings(self.config, lambda _: "")
-        targets = Targets(servicenow_targets(self.config, self.instances, mappings))
-        escalator = Escalator(store, targets, self.wake.set)
-        self.queues = Queues(scripts, store, escalator, targets, KEYS)
-        self._pollers = [
-            Poller(
-                DueTimes(scripts, KEYS.deadlines),
-                self.queues.join,
-                self.stopping,
-                name="deadlines",
-                concurrency=16,
-                woken=self.wake,
-            ),
-            *self.queues.pollers(self.stopping),
-        ]
-
-    async def run(self) -> None:
-        await asyncio.gather(*(poller.run() for poller in self._pollers))
-        await self.instances.close()
 
 
 @asynccontextmanager
